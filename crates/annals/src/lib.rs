@@ -1,0 +1,2 @@
+//! annals.
+pub use annals_core::*;

@@ -1,0 +1,38 @@
+//! The core of annals: the words of event sourcing, one file each, and the contract that every store keeps.
+//!
+//! Most applications depend on the `annals` crate, which re-exports this one and adds the stores.
+//!
+//! # Layout
+//! - the words: [`StreamId`], [`NewEvent`] and [`RecordedEvent`], [`Commit`], [`Snapshot`], [`Read`], [`Error`]
+//! - [`store`]: the [`Store`] trait, the one seam, with its contract
+//! - [`memory`]: the in-memory store
+
+mod commit;
+mod error;
+mod event;
+mod mappings;
+pub mod memory;
+mod payload;
+mod read;
+mod snapshot;
+pub mod store;
+mod stream;
+mod timestamp;
+
+pub use commit::{Commit, Committed, ExpectedRevision, event_id};
+pub use error::{Conflict, Error, ErrorKind, Result};
+pub use event::{GivenEnvelope, NewEvent, RecordedEvent};
+pub use mappings::EventMappings;
+pub use memory::MemoryStore;
+pub use payload::Payload;
+pub use read::{Cursor, Order, Page, Read};
+pub use snapshot::{Snapshot, SnapshotQuery, SnapshotVersion};
+pub use store::{Capabilities, DynStore, Store};
+pub use stream::{Filter, Scope, StreamId, Text};
+pub use timestamp::Timestamp;
+
+/// A new random id (UUID version 4).
+pub fn new_id() -> Text {
+    let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
+    Text::from(&*uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer))
+}
