@@ -1,6 +1,9 @@
 //! Commits: what a writer hands to a store, and what it gets back.
 
+use std::io::Write as _;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::{Error, EventMappings, NewEvent, RecordedEvent, Result, StreamId, Text, Timestamp};
 
@@ -171,7 +174,10 @@ fn mapped_equal(commit: &Commit, again: &RecordedEvent, recorded: &RecordedEvent
 
 /// The id of an event: the commit id followed directly by the commit sequence in decimal.
 pub fn event_id(commit_id: &str, commit_sequence: u32) -> Text {
-    format!("{commit_id}{commit_sequence}").into()
+    let mut id = SmallVec::<[u8; 64]>::from_slice(commit_id.as_bytes());
+    // Writing to a vector can't fail.
+    let _ = write!(id, "{commit_sequence}");
+    String::from_utf8_lossy(&id).into()
 }
 
 /// What a commit became.
