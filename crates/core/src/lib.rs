@@ -4,14 +4,20 @@
 //!
 //! # Layout
 //! - the words: [`StreamId`], [`NewEvent`] and [`RecordedEvent`], [`Commit`], [`Snapshot`], [`Read`], [`Error`]
+//! - [`EventStore`] with its [`EventStream`]s and [`EventQuery`]s: what applications hold
+//! - [`outbox`]: hands committed events to a publisher
 //! - [`store`]: the [`Store`] trait, the one seam, with its contract
+//! - [`layers`]: stores around stores: tracing, metrics, store events
 //! - [`memory`]: the in-memory store
 
 mod commit;
 mod error;
 mod event;
+mod event_store;
+pub mod layers;
 mod mappings;
 pub mod memory;
+pub mod outbox;
 mod payload;
 mod read;
 mod snapshot;
@@ -22,6 +28,7 @@ mod timestamp;
 pub use commit::{Commit, Committed, ExpectedRevision, event_id};
 pub use error::{Conflict, Error, ErrorKind, Result};
 pub use event::{GivenEnvelope, NewEvent, RecordedEvent};
+pub use event_store::{Event, EventQuery, EventStore, EventStoreBuilder, EventStream, FromSnapshot, NewSnapshot};
 pub use mappings::EventMappings;
 pub use memory::MemoryStore;
 pub use payload::Payload;
