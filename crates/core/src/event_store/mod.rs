@@ -36,7 +36,7 @@ use crate::{Commit, Committed, DynStore, EventMappings, Read, RecordedEvent, Res
 /// stream.append(Order::Shipped);
 /// let committed = stream.commit().await?;
 /// assert_eq!(committed.last_revision(), 1);
-/// # annals_core::Result::Ok(()) })?;
+/// # Ok::<(), annals_core::Error>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use crate::{Cursor, Filter, Order, Page, Read, RecordedEvent, Result, Scope, Str
 /// while let Some(event) = sales.try_next().await? {
 ///     println!("{} {:?}", event.stream, event.payload);
 /// }
-/// # annals_core::Result::Ok(()) })?;
+/// # Ok::<(), annals_core::Error>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -25,7 +25,7 @@ impl EventStore {
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
     /// # let es = EventStore::new(MemoryStore::new());
     /// es.transact("counter-1", |history: &[u32]| Ok::<_, Error>(vec![history.iter().max().unwrap_or(&0) + 1])).await?;
-    /// # annals_core::Result::Ok(()) })?;
+    /// # Ok::<(), annals_core::Error>(()) })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn transact<E, X>(

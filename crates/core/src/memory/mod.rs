@@ -42,7 +42,7 @@ use streams::{Commits, Streams};
 /// let order = StreamId::new("order-1").aggregate("order");
 /// store.commit(Commit::new(&order, [NewEvent::from_value(&"placed")?])).await?;
 /// assert_eq!(store.read(&Read::stream(&order)).await?.events.len(), 1);
-/// # annals_core::Result::Ok(()) })?;
+/// # Ok::<(), annals_core::Error>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]

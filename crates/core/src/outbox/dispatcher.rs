@@ -1,6 +1,6 @@
 //! The task that delivers what is undispatched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,14 @@ impl Dispatcher {
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let delivery = Arc::new(Delivery { store, publisher, options });
-        let sweeper = Sweeper { delivery, lanes: HashMap::new(), running: JoinSet::new(), again: false, stopped };
+        let sweeper = Sweeper {
+            delivery,
+            lanes: HashMap::new(),
+            running: JoinSet::new(),
+            passed: HashSet::new(),
+            again: false,
+            stopped,
+        };
         let task = tokio::spawn(sweeper.run(wake.clone()));
         Self { wake, stop, task: Some(task).into() }
     }
@@ -71,7 +78,9 @@ struct Sweeper {
     delivery: Arc<Delivery>,
     lanes: HashMap<StreamId, Lane>,
     running: JoinSet<(StreamId, Result<(), Stopped>)>,
-    /// Events were passed over because their stream was busy.
+    /// The streams of which this sweep has left events undelivered: what it finds behind those must wait too.
+    passed: HashSet<StreamId>,
+    /// Events were passed over because their stream was busy, so another sweep is due.
     again: bool,
     stopped: watch::Receiver<bool>,
 }
@@ -80,6 +89,7 @@ impl Sweeper {
     async fn run(mut self, wake: Arc<Notify>) {
         while !self.is_stopped() {
             self.again = false;
+            self.passed.clear();
             if let Err(error) = self.sweep().await {
                 warn!(%error, "the undispatched events can't be read; trying again");
             }
@@ -121,9 +131,17 @@ impl Sweeper {
         let mut ready: Vec<(StreamId, Vec<RecordedEvent>)> = Vec::new();
         let mut places = HashMap::new();
         for event in events {
+            if self.passed.contains(&event.stream) {
+                continue;
+            }
             match self.lanes.get_mut(&event.stream) {
-                Some(Lane::Delivering { more, .. }) => *more = true,
-                Some(Lane::Waiting { until, .. }) if *until > now => {}
+                Some(Lane::Delivering { more, .. }) => {
+                    *more = true;
+                    self.passed.insert(event.stream);
+                }
+                Some(Lane::Waiting { until, .. }) if *until > now => {
+                    self.passed.insert(event.stream);
+                }
                 _ => {
                     let place = *places.entry(event.stream.clone()).or_insert_with(|| {
                         ready.push((event.stream.clone(), Vec::new()));
@@ -133,8 +151,15 @@ impl Sweeper {
                 }
             }
         }
-        // The order of time is that of revisions unless a clock went backwards.
-        ready.iter_mut().for_each(|(_, events)| events.sort_by_key(|e| e.stream_revision));
+        for (stream, events) in &mut ready {
+            events.sort_by_key(|e| e.stream_revision);
+            let run = 1 + events.windows(2).take_while(|w| w[0].stream_revision + 1 == w[1].stream_revision).count();
+            if run < events.len() {
+                events.truncate(run);
+                self.passed.insert(stream.clone());
+                self.again = true;
+            }
+        }
         ready
     }
 
@@ -156,6 +181,7 @@ impl Sweeper {
             let attempts = if delivered { 1 } else { attempts.saturating_add(1) };
             let retry_in = self.delivery.pause(attempts);
             let until = Instant::now() + retry_in;
+            self.passed.insert(stream.clone());
             self.lanes.insert(stream, Lane::Waiting { until, attempts });
             self.delivery.report(DispatchFailure { event: *event, attempts, error, retry_in });
         }
@@ -195,29 +221,46 @@ struct Delivery {
 }
 
 impl Delivery {
+    /// The events with those of their stream in front that have lower revisions and are undispatched too.
+    ///
+    /// Undispatched events are read in order of time, which is that of revisions except where clocks disagree or two
+    /// writers overtook each other.
+    async fn with_predecessors(&self, events: &mut Vec<RecordedEvent>) -> Result<()> {
+        while let Some(first) = events.first()
+            && let Some(before) = first.stream_revision.checked_sub(1)
+        {
+            let mut read = Read::stream(&first.stream).revisions(before, Some(first.stream_revision)).limit(1);
+            read.undispatched = true;
+            let Some(predecessor) = self.store.read(&read).await?.events.pop() else { return Ok(()) };
+            events.insert(0, predecessor);
+        }
+        Ok(())
+    }
+
     /// Publishes events of one stream one after another, and marks those that were.
-    async fn deliver(&self, events: Vec<RecordedEvent>) -> Result<(), Stopped> {
+    async fn deliver(&self, mut events: Vec<RecordedEvent>) -> Result<(), Stopped> {
+        if let Err(error) = self.with_predecessors(&mut events).await {
+            let event = Box::new(events.swap_remove(0));
+            return Err(Stopped { event, error: error.into(), delivered: false });
+        }
         let mut unmarked: Vec<Text> = Vec::new();
         let mut since = Instant::now();
-        let mut delivered = false;
-        for event in events {
+        let last = events.len().saturating_sub(1);
+        for (index, event) in events.into_iter().enumerate() {
+            let stopped = |error, event| Stopped { event: Box::new(event), error, delivered: index > 0 };
             if let Err(error) = self.publish(&event).await {
                 let _ = self.mark(&mut unmarked).await;
-                return Err(Stopped { event: event.into(), error, delivered });
+                return Err(stopped(error, event));
             }
             if unmarked.is_empty() {
                 since = Instant::now();
             }
             unmarked.push(event.id.clone());
-            if since.elapsed() >= MARK_WITHIN
+            if (index == last || since.elapsed() >= MARK_WITHIN)
                 && let Err(error) = self.mark(&mut unmarked).await
             {
-                return Err(Stopped { event: event.into(), error: error.into(), delivered });
+                return Err(stopped(format!("published, but not marked: {error}").into(), event));
             }
-            delivered = true;
-        }
-        if let Err(error) = self.mark(&mut unmarked).await {
-            warn!(%error, "delivered events can't be marked as dispatched; they will be delivered again");
         }
         Ok(())
     }
