@@ -1,2 +1,54 @@
-//! annals.
+//! The event store library for the database you already run.
+//!
+//! An event-sourced application keeps, for every aggregate, the list of things that happened to it: its stream. annals
+//! loads a stream, appends to it without two writers overwriting each other, commits atomically, hands every committed
+//! event to the rest of the system in order, takes snapshots so that long streams load fast, and reads everything back
+//! for projections.
+//!
+//! ```
+//! use annals::StreamId;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! #[serde(tag = "type", rename_all = "camelCase")]
+//! enum Order { Placed { sku: String }, Shipped }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let dir = tempfile::tempdir()?;
+//! # let url = format!("sqlite:{}", dir.path().join("orders.db").display());
+//! # let url = url.as_str();
+//! # /*
+//! let url = "sqlite:orders.db";
+//! # */
+//! let es = annals::connect(url).await?;
+//! let id = StreamId::new("order-1").aggregate("order").context("sales");
+//!
+//! let mut stream = es.load::<Order>(&id).await?;
+//! stream.append(Order::Placed { sku: "A1".into() });
+//! stream.append(Order::Shipped);
+//! match stream.commit().await {
+//!     Ok(committed) => println!("{id} is now at revision {}", committed.last_revision()),
+//!     Err(error) if error.is_conflict() => println!("somebody was faster: load again, decide anew"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # es.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Stores
+//! Each is a cargo feature and a URL scheme.
+//!
+//! | URL | feature | store |
+//! | --- | --- | --- |
+//! | `memory:` (`memory:?positions=true`) | always there | [`MemoryStore`] |
+//! | `sqlite:orders.db`, `sqlite::memory:` | `sqlite` (default) | `sqlite::SqliteStore` |
+//!
+//! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
+
+mod connect;
+
 pub use annals_core::*;
+#[cfg(feature = "sqlite")]
+pub use annals_sqlite as sqlite;
+pub use connect::{connect, open};

@@ -1,0 +1,42 @@
+//! URLs to stores.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use annals::{ErrorKind, StreamId};
+
+#[tokio::test]
+async fn urls_open_the_stores_they_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}?positions=true", dir.path().join("events.db").display());
+    for (url, name, positions) in [
+        ("memory:", "inmemory", false),
+        ("memory:?positions=true", "inmemory", true),
+        ("sqlite::memory:", "sqlite", false),
+        (&file, "sqlite", true),
+    ] {
+        let es = annals::connect(url).await.unwrap();
+        let capabilities = es.store().capabilities();
+        assert_eq!((capabilities.name, capabilities.positions), (name, positions), "{url}");
+        let mut stream = es.load::<u32>(StreamId::new("a")).await.unwrap();
+        stream.append(1);
+        let committed = stream.commit().await.unwrap();
+        assert_eq!(committed.events[0].position, positions.then_some(1));
+        es.close().await.unwrap();
+    }
+    let again = annals::connect(&file).await.unwrap();
+    assert_eq!(again.load::<u32>(StreamId::new("a")).await.unwrap().revision(), Some(0));
+    again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn urls_that_name_no_store_say_what_there_is() {
+    for (url, kind, says) in [
+        ("orders.db", ErrorKind::InvalidArgument, "sqlite:orders.db"),
+        ("oracle://secret@host", ErrorKind::Unsupported, "memory: and sqlite:"),
+        ("memory:?position=1", ErrorKind::InvalidArgument, "?positions=true"),
+    ] {
+        let error = annals::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), &kind, "{url}");
+        assert!(error.to_string().contains(says), "{url}: {error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
