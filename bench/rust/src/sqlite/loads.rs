@@ -1,0 +1,71 @@
+//! Loading a stream of 100 events with more and more events held.
+
+use annals_core::{Read, Store as _};
+
+use super::Pair;
+use super::commits::BYTES;
+use crate::Outcome;
+use crate::measure::{Case, microseconds, quick, sized};
+use crate::work::{STREAM, fill, payload, stream};
+
+pub(super) fn run() -> Outcome {
+    let held: &[usize] = if quick() { &[1_000] } else { &[1_000, 100_000, 1_000_000] };
+    let mut held_by = Vec::new();
+    for &events in held {
+        let pair = filled(events)?;
+        Case::cost("sqlite", format!("load a stream of 100 events, {} held", thousands(events)), "µs/load")
+            .against("raw rusqlite, the same query")
+            .plotted("SQLite: load a stream of 100 events", events, "events held")
+            .ratio("<=", 1.5)
+            .race(|| ours(&pair, events), || raw(&pair, events))?;
+        held_by.push((events, pair));
+    }
+    let [(few, small), .., (many, large)] = held_by.as_slice() else { return Ok(()) };
+    let shown = format!("{} held against {}", thousands(*many), thousands(*few));
+    Case::cost("sqlite", format!("flat: load a stream of 100 events, {shown}"), "µs/load")
+        .against(format!("annals, {} held", thousands(*few)))
+        .ratio("<=", 1.3)
+        .race(|| ours(large, *many), || ours(small, *few))
+}
+
+fn filled(events: usize) -> Outcome<Pair> {
+    let mut pair = Pair::new()?;
+    let payload = payload(BYTES)?;
+    pair.raw.fill(events, payload.json())?;
+    pair.runtime.block_on(fill(pair.ours.clone(), events, payload))?;
+    Ok(pair)
+}
+
+fn ours(pair: &Pair, held: usize) -> Outcome<f64> {
+    let loads = sized(20, 2_000);
+    microseconds(loads, || {
+        (0..loads).try_for_each(|n| {
+            let read = Read::stream(stream("held", scattered(n, held)));
+            let page = pair.runtime.block_on(pair.ours.read(&read))?;
+            expect(page.events.len())
+        })
+    })
+}
+
+fn raw(pair: &Pair, held: usize) -> Outcome<f64> {
+    let loads = sized(20, 2_000);
+    microseconds(loads, || {
+        (0..loads).try_for_each(|n| expect(pair.raw.load(&format!("held-{}", scattered(n, held)))?.len()))
+    })
+}
+
+/// The n-th of the streams loaded: all over the store, the same for both.
+fn scattered(n: usize, held: usize) -> usize {
+    n * 7_919 % (held / STREAM)
+}
+
+fn expect(events: usize) -> Outcome {
+    if events == STREAM { Ok(()) } else { Err(format!("{events} events loaded instead of {STREAM}").into()) }
+}
+
+fn thousands(n: usize) -> String {
+    match n {
+        1_000_000 => "1M".to_owned(),
+        _ => format!("{}k", n / 1_000),
+    }
+}
