@@ -23,14 +23,11 @@ pub(crate) fn run() -> Outcome {
     let case = |name: &str| Case::rate("memory", name, "commits/s");
 
     let mut single = Vec::new();
-    case("conditional commits on two threads")
-        .ratio(">", 1.0)
-        .against("annals, one thread")
-        .race(together, || {
-            let figure = alone()?;
-            single.push(figure);
-            Ok(figure)
-        })?;
+    case("conditional commits on two threads").ratio(">", 1.0).against("annals, one thread").race(together, || {
+        let figure = alone()?;
+        single.push(figure);
+        Ok(figure)
+    })?;
     let warmups = sized(1, 2);
     case("conditional commits on one thread").alone(">=", 1e6).print(single.split_off(warmups), None)
 }
@@ -54,7 +51,8 @@ impl Round {
         let each = commits / self.threads.len();
         let store = &self.store;
         std::thread::scope(|scope| {
-            let threads: Vec<_> = self.threads.iter_mut().map(|t| scope.spawn(move || in_turn(store, t, each))).collect();
+            let threads: Vec<_> =
+                self.threads.iter_mut().map(|t| scope.spawn(move || in_turn(store, t, each))).collect();
             threads.into_iter().try_for_each(|t| t.join().map_err(|_| "a writing thread panicked")?)
         })
     }

@@ -70,7 +70,9 @@ fn flushes(who: &str, writers: usize, commits: usize, file: &str) -> Outcome<f64
 /// What the counted process does: opens a new file, and commits between two marks that `strace` sees. The first
 /// commit, which also flushes the header of the new log, comes before them.
 pub(crate) fn commit_between_marks(arguments: &[String]) -> Outcome {
-    let [who, count, commits] = arguments else { return Err("flushes: who, how many writers, how many commits".into()) };
+    let [who, count, commits] = arguments else {
+        return Err("flushes: who, how many writers, how many commits".into());
+    };
     let (count, commits): (usize, usize) = (count.parse()?, commits.parse()?);
     let (dir, payload) = (directory()?, payload(BYTES)?);
     if who == "raw" {
