@@ -50,18 +50,24 @@ export function lines(title, entries) {
 ${series(theirs, x, y, 'theirs')}${series(ours, x, y, 'ours')}</svg></figure>`;
 }
 
-/** A ratio with its spread and its goal on a scale shared by the rows of a table; the goal's good side is shaded. */
-export function bar({ ratio, spread, goal }, all) {
+/**
+ * A ratio with its spread beside its goal, or beside 1 where it has none: from a quarter of that to four times it.
+ * The goal's good side is shaded; what lies further off stands at the edge.
+ */
+export function bar({ ratio, spread, goal }) {
   if (ratio === null) return '';
   const [width, height] = [180, 22];
-  const ends = all.filter((one) => one.ratio !== null).flatMap((one) => [one.spread.min, one.spread.max, ...(one.goal?.of === 'ratio' ? [one.goal.value] : [])]);
-  const { place } = scale([0.5, 2, ...ends.filter((end) => end > 0)], 4, width - 4);
-  const [low, high] = [spread.min, spread.max].map((end) => place(Math.max(end, Number.MIN_VALUE)));
-  const wanted = goal?.of === 'ratio' ? place(goal.value) : null;
-  const good = wanted === null ? '' : goal.is.startsWith('>') ? `<rect class="good" x="${wanted}" y="2" width="${round(width - wanted)}" height="18"/>` : `<rect class="good" x="0" y="2" width="${wanted}" height="18"/>`;
-  return `<svg class="bar" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-hidden="true">${good}
-<path class="even" d="M${place(1)} 2V20"/>${wanted === null ? '' : `<path class="goal" d="M${wanted} 0V22"/>`}
-<path class="range" d="M${low} 11H${high}"/><circle cx="${place(ratio)}" cy="11" r="4"/></svg>`;
+  const wanted = goal?.of === 'ratio' ? goal : null;
+  const middle = wanted?.value ?? 1;
+  const place = (value) => {
+    const part = (Math.log(Math.max(value / middle, 1e-9)) / Math.log(4) + 1) / 2;
+    return round(6 + Math.min(Math.max(part, 0), 1) * (width - 12));
+  };
+  const start = wanted?.is.startsWith('>') ? width / 2 : 0;
+  const shade = wanted ? `<rect class="good" x="${start}" y="2" width="${width / 2}" height="18"/>` : '';
+  return `<svg class="bar" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" aria-hidden="true">${shade}
+<path class="${wanted ? 'goal' : 'even'}" d="M${width / 2} 0V22"/>
+<path class="range" d="M${place(spread.min)} 11H${place(spread.max)}"/><circle cx="${place(ratio)}" cy="11" r="4"/></svg>`;
 }
 
 export { escape };
