@@ -1,0 +1,158 @@
+//! Operations by name, with their arguments as JSON.
+
+use std::sync::Arc;
+
+use annals_core::{
+    Commit, Cursor, Error, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Payload, Read,
+    Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::text;
+
+/// A stream's or a filter's parts: context, aggregate, aggregate id.
+type Parts = (Option<String>, Option<String>, Option<String>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitArguments {
+    stream: Parts,
+    id: String,
+    stamp: i64,
+    first_revision: Option<u64>,
+    payloads: Vec<Payload>,
+    given: Option<Vec<Given>>,
+    position_path: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Given {
+    id: Option<Text>,
+    stamp: Option<i64>,
+    sequence: Option<u32>,
+    rest: Option<u32>,
+    position: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ReadArguments {
+    filter: Parts,
+    by_revision: bool,
+    backward: bool,
+    since: Option<i64>,
+    from_revision: u64,
+    before_revision: Option<u64>,
+    undispatched: bool,
+    skip: u64,
+    limit: Option<usize>,
+    cursor: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SnapshotArguments {
+    stream: Parts,
+    id: Text,
+    revision: Option<u64>,
+    version: Option<SnapshotVersion>,
+    stamp: i64,
+    data: Payload,
+}
+
+/// Runs an operation; its answer is JSON text.
+pub(crate) async fn run(store: &dyn Store, operation: &str, arguments: &str) -> Result<String> {
+    match operation {
+        "commit" => {
+            let committed = store.commit(commit(parse(arguments)?)?).await?;
+            Ok(text::committed(&committed))
+        }
+        "read" => store.read(&read(parse(arguments)?)).await.map(|page| text::page(&page)),
+        "markDispatched" => store.mark_dispatched(&parse::<Vec<Text>>(arguments)?).await.map(|()| null()),
+        "addSnapshot" => store.add_snapshot(snapshot(parse(arguments)?)).await.map(|()| null()),
+        "snapshot" => {
+            let (filter, max_revision) = parse::<(Parts, Option<u64>)>(arguments)?;
+            let query = SnapshotQuery { scope: Scope::Matching(self::filter(filter)), max_revision };
+            Ok(store.snapshot(&query).await?.map_or_else(null, |snapshot| text::snapshot(&snapshot)))
+        }
+        "cleanSnapshots" => {
+            let (stream, keep) = parse::<(Parts, usize)>(arguments)?;
+            store.clean_snapshots(&stream_id(stream), keep).await.map(|count| count.to_string())
+        }
+        "reservePositions" => {
+            let first = store.reserve_positions(parse(arguments)?).await?;
+            Ok(first.map_or_else(null, |first| first.to_string()))
+        }
+        "clear" => store.clear().await.map(|()| null()),
+        "health" => store.health().await.map(|()| null()),
+        "close" => store.close().await.map(|()| null()),
+        "newId" => store.new_id().await.map(|id| text::string(&id)),
+        _ => Err(Error::invalid(format!("there is no operation '{operation}'."))),
+    }
+}
+
+fn null() -> String {
+    "null".to_owned()
+}
+
+fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T> {
+    serde_json::from_str(arguments)
+        .map_err(|e| Error::invalid(format!("the arguments are not what the call takes: {e}.")).with_source(e))
+}
+
+fn stream_id((context, aggregate, aggregate_id): Parts) -> StreamId {
+    StreamId::new(aggregate_id.unwrap_or_default())
+        .context(context.unwrap_or_default())
+        .aggregate(aggregate.unwrap_or_default())
+}
+
+fn filter((context, aggregate, aggregate_id): Parts) -> Filter {
+    let part = |part: Option<String>| part.filter(|p| !p.is_empty()).map(Text::from);
+    Filter { context: part(context), aggregate: part(aggregate), aggregate_id: part(aggregate_id) }
+}
+
+fn commit(arguments: CommitArguments) -> Result<Commit> {
+    let mut events: Vec<NewEvent> = arguments.payloads.into_iter().map(NewEvent::new).collect();
+    for (event, given) in events.iter_mut().zip(arguments.given.unwrap_or_default()) {
+        event.given = Some(Box::new(GivenEnvelope {
+            id: given.id,
+            commit_stamp: given.stamp.map(Timestamp::from_millis),
+            commit_sequence: given.sequence,
+            rest_in_commit_stream: given.rest,
+            position: given.position,
+        }));
+    }
+    let mappings = arguments.position_path.map(|path| EventMappings::new([("position", path)])).transpose()?;
+    let mut commit = Commit::new(stream_id(arguments.stream), events)
+        .with_id(arguments.id)
+        .with_stamp(Timestamp::from_millis(arguments.stamp))
+        .expect(arguments.first_revision.map_or(ExpectedRevision::Any, ExpectedRevision::FreeFrom));
+    commit.mappings = mappings.map(Arc::new);
+    Ok(commit)
+}
+
+fn read(arguments: ReadArguments) -> Read {
+    let mut read = Read::scope(filter(arguments.filter))
+        .order(if arguments.by_revision { Order::Revision } else { Order::Time })
+        .revisions(arguments.from_revision, arguments.before_revision)
+        .skip(arguments.skip)
+        .limit(arguments.limit.unwrap_or(Read::PAGE));
+    read.backward = arguments.backward;
+    read.since = arguments.since.map(Timestamp::from_millis);
+    read.undispatched = arguments.undispatched;
+    read.cursor = arguments.cursor.map(Cursor);
+    read
+}
+
+fn snapshot(arguments: SnapshotArguments) -> Snapshot {
+    Snapshot {
+        id: arguments.id,
+        stream: stream_id(arguments.stream),
+        revision: arguments.revision,
+        version: arguments.version,
+        commit_stamp: Timestamp::from_millis(arguments.stamp),
+        data: arguments.data,
+    }
+}

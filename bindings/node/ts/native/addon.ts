@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A store on the other side of the crossing. */
+export interface NativeHandle {
+  /** JSON text in; JSON text out, at once or later. Text that begins with `!` is an error. */
+  call(operation: string, args: string): string | Promise<string>;
+}
+
+/** What the addon exports. */
+export interface Addon {
+  openMemory(positions: boolean): NativeHandle;
+  openSqlite(args: string): Promise<NativeHandle>;
+}
+
+let loaded: Addon | undefined;
+
+/** The triple by which the addon's binary for this platform is named, e.g. `linux-x64-gnu`. */
+function platformTriple(): string {
+  const { platform, arch } = process;
+  if (platform === 'linux') {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    return `${platform}-${arch}-${report.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
+  }
+  return platform === 'win32' ? `${platform}-${arch}-msvc` : `${platform}-${arch}`;
+}
+
+/**
+ * Loads the addon: the one beside the package where it was built there, else the one of the platform's package.
+ *
+ * @throws Error where there is neither, naming the package to install.
+ */
+export function addon(): Addon {
+  if (loaded) return loaded;
+  const triple = platformTriple();
+  const beside = join(__dirname, '..', '..', `annals.${triple}.node`);
+  const name = existsSync(beside) ? beside : `annals-${triple}`;
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an addon can't be imported
+    loaded = require(name) as Addon;
+  } catch (cause) {
+    const message =
+      `annals has no native store for this platform (${triple}): ` +
+      `install the package annals-${triple}, or npm install again without --omit=optional.`;
+    throw new Error(message, { cause });
+  }
+  return loaded;
+}

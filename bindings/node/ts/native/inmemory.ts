@@ -1,0 +1,30 @@
+import { addon } from './addon';
+import { reviveDates } from './codec';
+import type { Callback } from './crossing';
+import { NativeStore, type StoredSnapshot } from './nativeStore';
+
+/** Everything in memory, as long as the object lives: also across disconnect and connect. */
+export class InMemoryStore extends NativeStore {
+  protected override readonly anyField = true;
+
+  constructor(options: Record<string, unknown> = {}) {
+    super(options);
+    this.handle = addon().openMemory(Boolean(options.trackPosition));
+  }
+
+  override connect(callback?: Callback<this>): void {
+    this.emit('connect');
+    callback?.(null, this);
+  }
+
+  override disconnect(callback?: (err: Error | null) => void): void {
+    this.emit('disconnect');
+    callback?.(null);
+  }
+
+  /** node-eventstore's in-memory store turned ISO texts in snapshots into dates: so does this one. */
+  protected override snapshotOf(text: string): StoredSnapshot | null {
+    const snapshot = super.snapshotOf(text);
+    return snapshot && { ...snapshot, data: reviveDates(snapshot.data) };
+  }
+}

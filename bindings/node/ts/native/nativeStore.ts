@@ -1,0 +1,314 @@
+import Store = require('../base');
+import { nextPage } from '../pages';
+import type { NativeHandle } from './addon';
+import { fromExtended, isExtended, stringify, toExtended } from './codec';
+import { type Callback, cross } from './crossing';
+import { commitOf, type IncomingEvent, parsePage, type Parts, partsOf, type StoredEvent } from './envelope';
+import { matches } from './match';
+
+/** Events, with a way to the page behind them where there is one. */
+export type Events = StoredEvent[] & { [nextPage]?: (limit: number, callback: Callback<Events>) => void };
+
+/** A snapshot as it is stored. */
+export interface StoredSnapshot {
+  id: string;
+  streamId: string;
+  aggregateId: string;
+  aggregate: string | null;
+  context: string | null;
+  commitStamp: Date;
+  revision: number | null;
+  version: number | string | null;
+  data: unknown;
+}
+
+/** A query: any of context, aggregate and aggregateId. */
+export type Query = Record<string, unknown> | null | undefined;
+
+interface Read {
+  filter: Parts;
+  byRevision?: boolean;
+  backward?: boolean;
+  since?: number;
+  fromRevision?: number;
+  beforeRevision?: number;
+  undispatched?: boolean;
+  skip?: number;
+  limit?: number;
+  cursor?: string | null;
+}
+
+/** The most events to take across at once. */
+const BATCH = 1000;
+
+function ignore(): void {
+  // Nobody waits for the outcome.
+}
+
+/**
+ * node-eventstore's store-level API over a native store.
+ *
+ * Errors reach the callback and change nothing: a missing id, a conflict (`ConcurrencyError`), a store that was never
+ * connected or is disconnected. Every event's position is made by the commit itself.
+ */
+export abstract class NativeStore extends Store {
+  /** Positions are given inside {@link addEvents}: nobody needs to fetch them before. */
+  readonly assignsPositions = true;
+  /** Whether queries may ask for any field of an event. */
+  protected readonly anyField: boolean = false;
+  protected handle: NativeHandle | undefined;
+  private positionPath: string | undefined;
+
+  constructor(readonly options: Record<string, unknown> = {}) {
+    super(options);
+  }
+
+  abstract override connect(callback?: Callback<this>): void;
+  abstract override disconnect(callback?: (err: Error | null) => void): void;
+
+  /** What of the event mappings concerns the store: where a position goes that only the commit knows. */
+  useEventMappings(mappings: Record<string, string>): void {
+    this.positionPath = mappings.position;
+  }
+
+  protected run(operation: string, args: unknown, done: Callback<string>): void {
+    let text: string;
+    try {
+      text = stringify(args);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    if (this.handle) cross(this.handle, operation, text, done);
+    else {
+      const error = new Error('the store is not connected: call init (or connect) and wait for it');
+      done(Object.assign(error, { code: 'CONNECTION', retryable: false }));
+    }
+  }
+
+  override getNextPositions(count: number, callback: Callback<number[]>): void {
+    this.run('reservePositions', count, (error, text) => {
+      const first = error ? null : (JSON.parse(text as string) as number | null);
+      if (error) callback(error);
+      else if (first === null) callback(null);
+      else callback(null, Array.from({ length: count }, (_, index) => first + index));
+    });
+  }
+
+  override addEvents(events: IncomingEvent[] | null | undefined, callback: (err: Error | null) => void = ignore): void {
+    if (!events || events.length === 0) {
+      callback(null);
+      return;
+    }
+    if (events.some((event) => !(event.aggregateId ?? event.streamId))) {
+      callback(new Error('aggregateId not defined!'));
+      return;
+    }
+    let args: object;
+    try {
+      args = commitOf(events, this.positionPath);
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    this.run('commit', args, (error, text) => {
+      if (error) {
+        callback(error);
+        return;
+      }
+      const [revision, position] = JSON.parse(text as string) as [number, number | null];
+      events.forEach((event, index) => {
+        event.streamRevision ??= revision + index;
+        if (position !== null && (event.position === null || event.position === undefined)) {
+          event.position = position + index;
+          if (this.positionPath !== undefined) event.applyMappings?.();
+        }
+      });
+      callback(null);
+    });
+  }
+
+  /** Reads up to `limit` events (−1: all), a batch at a time, letting others in between. */
+  private read(read: Read, limit: number, callback: Callback<Events>, taken: Events = []): void {
+    const wanted = limit < 0 ? BATCH : Math.min(BATCH, limit - taken.length);
+    if (wanted === 0) {
+      callback(null, taken);
+      return;
+    }
+    this.run('read', { ...read, limit: wanted }, (error, text) => {
+      if (error) {
+        callback(error);
+        return;
+      }
+      const { events, cursor } = parsePage(text as string);
+      const all: Events = taken.length === 0 ? events : taken.concat(events);
+      const next: Read = { ...read, cursor };
+      if (cursor !== null && (limit < 0 || all.length < limit)) {
+        setImmediate(() => {
+          this.read(next, limit, callback, all);
+        });
+        return;
+      }
+      if (cursor !== null) {
+        const page = (size: number, done: Callback<Events>): void => {
+          this.read(next, size, done);
+        };
+        Object.defineProperty(all, nextPage, { value: page });
+      }
+      callback(null, all);
+    });
+  }
+
+  private readQuery(query: Query, read: Omit<Read, 'filter'>, limit: number | undefined, callback: Callback<Events>): void {
+    const { context, aggregate, aggregateId, streamId, ...others } = query ?? {};
+    let filter: Parts;
+    try {
+      filter = partsOf({ context, aggregate, aggregateId, streamId });
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    const most = limit ?? -1;
+    if (!this.anyField || Object.keys(others).length === 0) {
+      this.read({ filter, ...read }, most, callback);
+      return;
+    }
+    const { skip = 0, ...unskipped } = read;
+    this.read({ filter, ...unskipped }, -1, (error, events) => {
+      if (error) callback(error);
+      else callback(null, (events ?? []).filter((event) => matches(event, others)).slice(skip, most < 0 ? undefined : skip + most));
+    });
+  }
+
+  override getEvents(query: Query, skip: number, limit: number, callback: Callback<Events>): void {
+    this.readQuery(query, { skip: Math.max(0, skip || 0) }, limit, callback);
+  }
+
+  override getEventsSince(since: Date, skip: number, limit: number, callback: Callback<Events>): void {
+    const stamp = new Date(since).getTime();
+    if (Number.isNaN(stamp)) callback(new Error('Please pass in a date object!'));
+    else this.readQuery(null, { since: stamp, skip: Math.max(0, skip || 0) }, limit, callback);
+  }
+
+  override getEventsByRevision(
+    query: Record<string, unknown>,
+    revMin: number,
+    revMax: number,
+    callback: Callback<Events>,
+  ): void {
+    if (!query.aggregateId && !query.streamId) {
+      callback(new Error('aggregateId not defined!'));
+      return;
+    }
+    const beforeRevision = revMax === undefined || revMax < 0 ? undefined : revMax;
+    this.readQuery(query, { byRevision: true, fromRevision: Math.max(0, revMin || 0), beforeRevision }, -1, callback);
+  }
+
+  override getLastEvent(query: Query, callback: Callback<StoredEvent | null>): void {
+    this.readQuery(query, { backward: true }, 1, (error, events) => {
+      if (error) callback(error);
+      else callback(null, events?.[0] ?? null);
+    });
+  }
+
+  override getUndispatchedEvents(query: Query, callback: Callback<Events>): void {
+    this.readQuery(query, { undispatched: true }, -1, callback);
+  }
+
+  override setEventToDispatched(id: string, callback: (err: Error | null) => void = ignore): void {
+    this.run('markDispatched', [id], (error) => {
+      callback(error);
+    });
+  }
+
+  override addSnapshot(snapshot: StoredSnapshot, callback: (err: Error | null) => void = ignore): void {
+    if (!snapshot.aggregateId) {
+      callback(new Error('aggregateId not defined!'));
+      return;
+    }
+    let args: object;
+    try {
+      args = {
+        stream: partsOf(snapshot),
+        id: snapshot.id,
+        revision: snapshot.revision ?? undefined,
+        version: snapshot.version ?? undefined,
+        stamp: new Date(snapshot.commitStamp).getTime(),
+        data: toExtended(snapshot.data),
+      };
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    this.run('addSnapshot', args, (error) => {
+      callback(error);
+    });
+  }
+
+  override getSnapshot(query: Record<string, unknown>, revMax: number, callback: Callback<StoredSnapshot | null>): void {
+    if (!query.aggregateId) {
+      callback(new Error('aggregateId not defined!'));
+      return;
+    }
+    let args: unknown[];
+    try {
+      args = [partsOf(query), revMax === undefined || revMax < 0 ? null : revMax];
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    this.run('snapshot', args, (error, text) => {
+      if (error) callback(error);
+      else callback(null, this.snapshotOf(text as string));
+    });
+  }
+
+  protected snapshotOf(text: string): StoredSnapshot | null {
+    type Row = [string | null, string | null, string, string, number | null, number | string | null, number, unknown];
+    const row = JSON.parse(text) as Row | null;
+    if (!row) return null;
+    const [context, aggregate, aggregateId, id, revision, version, stamp, data] = row;
+    return {
+      id,
+      streamId: aggregateId,
+      aggregateId,
+      aggregate,
+      context,
+      commitStamp: new Date(stamp),
+      revision,
+      version,
+      data: isExtended(text) ? fromExtended(data) : data,
+    };
+  }
+
+  override cleanSnapshots(query: Record<string, unknown>, callback: Callback<number> = ignore): void {
+    if (!query.aggregateId) {
+      callback(new Error('aggregateId not defined!'));
+      return;
+    }
+    const keep = Number(this.options.maxSnapshotsCount);
+    if (!(keep > 0)) {
+      callback(null, 0);
+      return;
+    }
+    let parts: Parts;
+    try {
+      parts = partsOf(query);
+    } catch (error) {
+      callback(error as Error);
+      return;
+    }
+    this.run('cleanSnapshots', [parts, keep], (error, text) => {
+      if (error) callback(error);
+      else callback(null, JSON.parse(text as string) as number);
+    });
+  }
+
+  override clear(callback: (err: Error | null) => void = ignore): void {
+    this.run('clear', null, (error) => {
+      callback(error);
+    });
+  }
+}
+
+
