@@ -52,14 +52,15 @@ impl Counted for Case {
 fn flushes(who: &str, writers: usize, commits: usize, file: &str) -> Outcome<f64> {
     let dir = directory()?;
     let log = dir.path().join("calls");
-    let status = Command::new("strace")
+    let counted = Command::new("strace")
         .args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range,msync,write", "-o"])
         .arg(&log)
         .arg(std::env::current_exe()?)
         .args([FLUSHES, who, &writers.to_string(), &commits.to_string()])
-        .status()?;
-    if !status.success() {
-        return Err(format!("counting the flushes of {who}: {status}").into());
+        .output()?;
+    if !counted.status.success() {
+        let said = String::from_utf8_lossy(&counted.stderr);
+        return Err(format!("counting the flushes of {who}: {}: {said}", counted.status).into());
     }
     let calls = fs::read_to_string(&log)?;
     let between = calls.split(MARK).nth(1).ok_or("the marks are missing from the calls")?;
@@ -75,19 +76,23 @@ pub(crate) fn commit_between_marks(arguments: &[String]) -> Outcome {
     };
     let (count, commits): (usize, usize) = (count.parse()?, commits.parse()?);
     let (dir, payload) = (directory()?, payload(BYTES)?);
+    // Closing goes through a checkpoint: it comes after the second mark.
     if who == "raw" {
         let mut raw = raw::Raw::open(dir.path())?;
         raw.insert(1, 1, payload.json())?;
-        eprintln!("{MARK}");
-        raw.insert(commits, 1, payload.json())?;
+        between_marks(|| raw.insert(commits, 1, payload.json()))
     } else {
         let runtime = runtime()?;
         let store = runtime.block_on(open(&dir))?;
         runtime.block_on(together(&store, &mut writers("first", 1, &payload), 1))?;
         let mut writers = writers("writer", count, &payload);
-        eprintln!("{MARK}");
-        runtime.block_on(together(&store, &mut writers, commits / count))?;
+        between_marks(|| runtime.block_on(together(&store, &mut writers, commits / count)))
     }
+}
+
+fn between_marks(work: impl FnOnce() -> Outcome) -> Outcome {
+    eprintln!("{MARK}");
+    work()?;
     eprintln!("{MARK}");
     Ok(())
 }
