@@ -21,7 +21,7 @@ pub(super) fn run() -> Outcome {
 }
 
 fn commits(writers: usize) -> Outcome {
-    let Pair { ours, mut raw, runtime, _dir } = Pair::new()?;
+    let Pair { ours, mut raw, runtime, _dir } = Pair::new(writers)?;
     let payload = payload(BYTES)?;
     let group = writers.min(GROUP);
     let count = sized(64, 512 * group.min(16));

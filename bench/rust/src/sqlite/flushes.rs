@@ -78,7 +78,7 @@ pub(crate) fn commit_between_marks(arguments: &[String]) -> Outcome {
     let (dir, payload) = (directory()?, payload(BYTES)?);
     // Closing goes through a checkpoint: it comes after the second mark.
     if who == "raw" {
-        let mut raw = raw::Raw::open(dir.path())?;
+        let mut raw = raw::Raw::open(dir.path(), count)?;
         raw.insert(1, 1, payload.json())?;
         between_marks(|| raw.insert(commits, 1, payload.json()))
     } else {

@@ -29,7 +29,7 @@ pub(super) fn run() -> Outcome {
 }
 
 fn filled(events: usize) -> Outcome<Pair> {
-    let mut pair = Pair::new()?;
+    let mut pair = Pair::new(0)?;
     let payload = payload(BYTES)?;
     pair.raw.fill(events, payload.json())?;
     pair.runtime.block_on(fill(pair.ours.clone(), events, payload))?;

@@ -37,11 +37,11 @@ struct Pair {
 }
 
 impl Pair {
-    fn new() -> Outcome<Self> {
+    fn new(streams: usize) -> Outcome<Self> {
         let dir = directory()?;
         let runtime = runtime()?;
         let ours = runtime.block_on(open(&dir))?;
-        Ok(Self { ours, raw: raw::Raw::open(dir.path())?, runtime, _dir: dir })
+        Ok(Self { ours, raw: raw::Raw::open(dir.path(), streams)?, runtime, _dir: dir })
     }
 }
 

@@ -25,7 +25,8 @@ const LOAD: &str = "SELECT context, aggregate, aggregate_id, stream_revision, co
 
 pub(crate) struct Raw {
     connection: Connection,
-    streams: Vec<i64>,
+    /// The next revision of each stream.
+    revisions: Vec<i64>,
     commit: u64,
 }
 
@@ -36,30 +37,31 @@ pub(crate) struct Row {
 }
 
 impl Raw {
-    pub(crate) fn open(dir: &Path) -> Outcome<Self> {
+    /// A new file for so many streams.
+    pub(crate) fn open(dir: &Path, streams: usize) -> Outcome<Self> {
         let connection = Connection::open(dir.join("raw.db"))?;
         connection.execute_batch(LAYOUT)?;
-        Ok(Self { connection, streams: vec![0; 64], commit: 0 })
+        Ok(Self { connection, revisions: vec![0; streams], commit: 0 })
     }
 
-    /// Inserts events one at a time, so many a transaction, each to another of 64 streams than the one before.
+    /// Inserts events one at a time, so many a transaction, to one stream after another.
     pub(crate) fn insert(&mut self, events: usize, each: usize, payload: &str) -> Outcome {
         for _ in 0..events / each {
             let transaction = self.connection.transaction()?;
             for _ in 0..each {
-                let n = (self.commit % 64) as usize;
+                let n = self.commit as usize % self.revisions.len();
                 self.commit += 1;
                 let commit_id = format!("00000000-0000-4000-8000-{:012x}", self.commit);
                 transaction.prepare_cached(INSERT)?.execute(params![
                     format!("writer-{n}"),
-                    self.streams[n],
+                    self.revisions[n],
                     commit_id,
                     0,
                     0,
                     1_700_000_000_000 + self.commit as i64,
                     payload
                 ])?;
-                self.streams[n] += 1;
+                self.revisions[n] += 1;
             }
             transaction.commit()?;
         }
