@@ -1,0 +1,70 @@
+# make demo   what annals is for, running: npm cqrs-domain on a SQLite file, read again from Rust
+# make test   every test; STORE=memory or STORE=sqlite for one store
+# make bench  ratios against npm eventstore and raw drivers; STORE=… for one store
+# make lint   formatting, clippy, cargo deny, documentation, TypeScript
+# make fmt    formats everything
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-node test-examples bench lint lint-rust lint-node fmt node
+
+STORE ?= all
+NODE := bindings/node
+NPM := npm --no-audit --no-fund --loglevel=error
+DENY := target/tools/bin/cargo-deny
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: node
+	@examples/cqrs-domain/run.sh
+
+test:
+	@case "$(STORE)" in \
+	  all) $(MAKE) --no-print-directory test-rust test-node test-examples ;; \
+	  memory) cargo test -p annals-core && cargo test -p annals-testkit --test memory ;; \
+	  sqlite) cargo test -p annals-sqlite ;; \
+	  *) echo "There is no STORE=$(STORE): memory, sqlite or all." >&2; exit 2 ;; \
+	esac
+
+test-rust:
+	cargo test --workspace
+
+test-node: node
+	$(NPM) --prefix $(NODE) test
+
+test-examples: node
+	examples/test.sh
+
+bench: node
+	STORE=$(STORE) bench/run.sh
+
+lint: lint-rust lint-node
+
+lint-rust: $(DENY)
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(DENY) check --hide-inclusion-graph licenses bans sources
+	@$(DENY) fetch db >/dev/null 2>&1 \
+	  && $(DENY) check advisories \
+	  || echo "The advisory database can't be reached from here: advisories were not checked."
+
+lint-node: $(NODE)/node_modules/.installed
+	$(NPM) --prefix $(NODE) run lint
+	$(NPM) --prefix $(NODE) run typecheck
+
+fmt: $(NODE)/node_modules/.installed
+	cargo fmt --all
+	$(NPM) --prefix $(NODE) run fmt
+
+# The Node package: the addon (release build) and the TypeScript.
+node: $(NODE)/node_modules/.installed
+	$(NPM) --prefix $(NODE) run build
+
+$(NODE)/node_modules/.installed: $(NODE)/package.json $(NODE)/package-lock.json
+	$(NPM) --prefix $(NODE) ci
+	@touch $@
+
+$(DENY):
+	cargo install cargo-deny --version 0.20.2 --locked --no-default-features --quiet --root target/tools
