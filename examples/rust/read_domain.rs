@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 
 use annals::{EventStore, StreamId};
 use futures::TryStreamExt;
@@ -31,6 +32,12 @@ impl Garage {
             GarageEvent::CarLeft { plate } => self.inside.retain(|other| other != plate),
         }
         self
+    }
+}
+
+impl fmt::Display for Garage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} places taken by {}", self.inside.len(), self.places, self.inside.join(", "))
     }
 }
 
@@ -80,14 +87,13 @@ async fn garage(es: &EventStore) -> Result<(), Box<dyn Error>> {
     let from = es.load_from_snapshot::<Garage, GarageEvent>(&id).await?;
     let (state, snapshot) = from.snapshot.ok_or("the garage has no snapshot")?;
     let after = from.stream.events();
-    let loaded = after.iter().fold(state, |garage, event| garage.after(&event.payload));
-    if loaded != replayed {
-        return Err(format!("the snapshot leads to {loaded:?}, the events to {replayed:?}").into());
-    }
-
     let revision = snapshot.revision.ok_or("the snapshot has no revision")?;
-    println!("\n   Snapshot of {id}: revision {revision}, {}", snapshot.data.json());
-    println!("   With the {} events after it, and from all {} events alike:", after.len(), all.events().len());
-    println!("   {} of {} places taken: {}", loaded.inside.len(), loaded.places, loaded.inside.join(", "));
+    println!("\n   {id} as its snapshot of revision {revision} holds it: {state}");
+    let loaded = after.iter().fold(state, |garage, event| garage.after(&event.payload));
+    println!("   with the {} events after it:  {loaded}", after.len());
+    println!("   from all its {} events alike: {replayed}", all.events().len());
+    if loaded != replayed {
+        return Err("the snapshot and the events don't lead to the same".into());
+    }
     Ok(())
 }

@@ -1,0 +1,1 @@
+module.exports = require('cqrs-domain').defineContext({ name: 'parking' });
