@@ -22,7 +22,7 @@ struct CommitArguments {
     stamp: i64,
     first_revision: Option<u64>,
     payloads: Vec<Payload>,
-    given: Option<Vec<Given>>,
+    given: Option<Vec<Option<Given>>>,
     position_path: Option<String>,
 }
 
@@ -116,13 +116,15 @@ fn filter((context, aggregate, aggregate_id): Parts) -> Filter {
 fn commit(arguments: CommitArguments) -> Result<Commit> {
     let mut events: Vec<NewEvent> = arguments.payloads.into_iter().map(NewEvent::new).collect();
     for (event, given) in events.iter_mut().zip(arguments.given.unwrap_or_default()) {
-        event.given = Some(Box::new(GivenEnvelope {
-            id: given.id,
-            commit_stamp: given.stamp.map(Timestamp::from_millis),
-            commit_sequence: given.sequence,
-            rest_in_commit_stream: given.rest,
-            position: given.position,
-        }));
+        event.given = given.map(|given| {
+            Box::new(GivenEnvelope {
+                id: given.id,
+                commit_stamp: given.stamp.map(Timestamp::from_millis),
+                commit_sequence: given.sequence,
+                rest_in_commit_stream: given.rest,
+                position: given.position,
+            })
+        });
     }
     let mappings = arguments.position_path.map(|path| EventMappings::new([("position", path)])).transpose()?;
     let mut commit = Commit::new(stream_id(arguments.stream), events)

@@ -11,7 +11,8 @@ function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) return value.every(isPlain);
   if (value instanceof Date || ArrayBuffer.isView(value)) return false;
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return isPlain((value as { toJSON(): unknown }).toJSON());
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
+    return isPlain((value as { toJSON(): unknown }).toJSON());
   for (const key in value) {
     if (key.charCodeAt(0) === 36 || !isPlain((value as Record<string, unknown>)[key])) return false;
   }
@@ -26,7 +27,8 @@ function extend(value: unknown): unknown {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     return { $binary: { base64: bytes.toString('base64'), subType: '00' } };
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return extend((value as { toJSON(): unknown }).toJSON());
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
+    return extend((value as { toJSON(): unknown }).toJSON());
   const entries = Object.entries(value).map(([key, item]) => [key, extend(item)] as const);
   const copy: unknown = Object.fromEntries(entries);
   return entries.some(([key]) => key.startsWith('$')) ? { $literal: copy } : copy;
@@ -38,7 +40,9 @@ export function toExtended(value: unknown): unknown {
     return isPlain(value) ? value : extend(value);
   } catch (cause) {
     if (cause instanceof RangeError) {
-      throw new TypeError('the payload refers to itself, or is nested too deeply: it can’t be stored as JSON', { cause });
+      throw new TypeError('the payload refers to itself, or is nested too deeply: it can’t be stored as JSON', {
+        cause,
+      });
     }
     throw cause;
   }

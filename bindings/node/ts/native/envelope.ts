@@ -58,7 +58,12 @@ function text(value: unknown): string | null {
 }
 
 /** The parts of a query or an event. Numbers become strings. @throws TypeError where a part is something else. */
-export function partsOf(of: { context?: unknown; aggregate?: unknown; aggregateId?: unknown; streamId?: unknown }): Parts {
+export function partsOf(of: {
+  context?: unknown;
+  aggregate?: unknown;
+  aggregateId?: unknown;
+  streamId?: unknown;
+}): Parts {
   return [text(of.context), text(of.aggregate), text(of.aggregateId) ?? text(of.streamId)];
 }
 
@@ -66,20 +71,34 @@ export function partsOf(of: { context?: unknown; aggregate?: unknown; aggregateI
 export function parsePage(answer: string): { events: StoredEvent[]; cursor: string | null } {
   const [rows, cursor] = JSON.parse(answer) as [Row[], string | null];
   const extended = isExtended(answer);
-  const events = rows.map(([context, aggregate, aggregateId, streamRevision, commitId, commitSequence, rest, stamp, id, position, payload]) => ({
-    streamId: aggregateId,
-    aggregateId,
-    aggregate: aggregate ?? undefined,
-    context: context ?? undefined,
-    streamRevision,
-    commitId,
-    commitSequence,
-    commitStamp: new Date(stamp),
-    payload: extended ? fromExtended(payload) : payload,
-    position,
-    id: id ?? commitId + String(commitSequence),
-    restInCommitStream: rest,
-  }));
+  const events = rows.map(
+    ([
+      context,
+      aggregate,
+      aggregateId,
+      streamRevision,
+      commitId,
+      commitSequence,
+      rest,
+      stamp,
+      id,
+      position,
+      payload,
+    ]) => ({
+      streamId: aggregateId,
+      aggregateId,
+      aggregate: aggregate ?? undefined,
+      context: context ?? undefined,
+      streamRevision,
+      commitId,
+      commitSequence,
+      commitStamp: new Date(stamp),
+      payload: extended ? fromExtended(payload) : payload,
+      position,
+      id: id ?? commitId + String(commitSequence),
+      restInCommitStream: rest,
+    }),
+  );
   return { events: events as StoredEvent[], cursor };
 }
 
@@ -106,7 +125,6 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
   const stamp = stampOf(first.commitStamp) ?? Date.now();
   const commitId = text(first.commitId) ?? fail('commitId not defined or different!');
   const firstRevision = first.streamRevision ?? null;
-  let anyGiven = false;
   const given = events.map((event, index) => {
     const parts = partsOf(event);
     if (parts[2] === null) fail('aggregateId not defined!');
@@ -133,9 +151,16 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
       envelope.sequence !== undefined ||
       envelope.rest !== undefined ||
       envelope.position !== undefined;
-    anyGiven ||= isGiven;
-    return envelope;
+    return isGiven ? envelope : null;
   });
   const payloads = events.map((event) => (event.payload === undefined ? null : toExtended(event.payload)));
-  return { stream, id: commitId, stamp, firstRevision, payloads, given: anyGiven ? given : undefined, positionPath };
+  return {
+    stream,
+    id: commitId,
+    stamp,
+    firstRevision,
+    payloads,
+    given: given.some((envelope) => envelope !== null) ? given : undefined,
+    positionPath,
+  };
 }

@@ -31,7 +31,7 @@ interface Read {
   backward?: boolean;
   since?: number;
   fromRevision?: number;
-  beforeRevision?: number;
+  beforeRevision?: number | undefined;
   undispatched?: boolean;
   skip?: number;
   limit?: number;
@@ -91,7 +91,11 @@ export abstract class NativeStore extends Store {
       const first = error ? null : (JSON.parse(text as string) as number | null);
       if (error) callback(error);
       else if (first === null) callback(null);
-      else callback(null, Array.from({ length: count }, (_, index) => first + index));
+      else
+        callback(
+          null,
+          Array.from({ length: count }, (_, index) => first + index),
+        );
     });
   }
 
@@ -159,7 +163,12 @@ export abstract class NativeStore extends Store {
     });
   }
 
-  private readQuery(query: Query, read: Omit<Read, 'filter'>, limit: number | undefined, callback: Callback<Events>): void {
+  private readQuery(
+    query: Query,
+    read: Omit<Read, 'filter'>,
+    limit: number | undefined,
+    callback: Callback<Events>,
+  ): void {
     const { context, aggregate, aggregateId, streamId, ...others } = query ?? {};
     let filter: Parts;
     try {
@@ -176,7 +185,11 @@ export abstract class NativeStore extends Store {
     const { skip = 0, ...unskipped } = read;
     this.read({ filter, ...unskipped }, -1, (error, events) => {
       if (error) callback(error);
-      else callback(null, (events ?? []).filter((event) => matches(event, others)).slice(skip, most < 0 ? undefined : skip + most));
+      else
+        callback(
+          null,
+          (events ?? []).filter((event) => matches(event, others)).slice(skip, most < 0 ? undefined : skip + most),
+        );
     });
   }
 
@@ -200,7 +213,7 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    const beforeRevision = revMax === undefined || revMax < 0 ? undefined : revMax;
+    const beforeRevision = revMax >= 0 ? revMax : undefined;
     this.readQuery(query, { byRevision: true, fromRevision: Math.max(0, revMin || 0), beforeRevision }, -1, callback);
   }
 
@@ -245,14 +258,18 @@ export abstract class NativeStore extends Store {
     });
   }
 
-  override getSnapshot(query: Record<string, unknown>, revMax: number, callback: Callback<StoredSnapshot | null>): void {
+  override getSnapshot(
+    query: Record<string, unknown>,
+    revMax: number,
+    callback: Callback<StoredSnapshot | null>,
+  ): void {
     if (!query.aggregateId) {
       callback(new Error('aggregateId not defined!'));
       return;
     }
     let args: unknown[];
     try {
-      args = [partsOf(query), revMax === undefined || revMax < 0 ? null : revMax];
+      args = [partsOf(query), revMax >= 0 ? revMax : null];
     } catch (error) {
       callback(error as Error);
       return;
@@ -310,5 +327,3 @@ export abstract class NativeStore extends Store {
     });
   }
 }
-
-

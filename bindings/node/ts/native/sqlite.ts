@@ -5,7 +5,8 @@ import { NativeStore } from './nativeStore';
 function option(options: Record<string, unknown>, name: string, type: 'string' | 'number' | 'boolean'): unknown {
   const value = options[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== type) throw new TypeError(`the option ${name} of type 'sqlite' must be a ${type}, not ${typeof value}`);
+  if (typeof value !== type)
+    throw new TypeError(`the option ${name} of type 'sqlite' must be a ${type}, not ${typeof value}`);
   return value;
 }
 

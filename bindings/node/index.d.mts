@@ -1,0 +1,23 @@
+import eventstore from './lib/index.js';
+
+export import Store = eventstore.Store;
+export import createStore = eventstore.createStore;
+export import Eventstore = eventstore.Eventstore;
+export import EventStream = eventstore.EventStream;
+export import Event = eventstore.Event;
+export import Snapshot = eventstore.Snapshot;
+export import EventDispatcher = eventstore.EventDispatcher;
+export import StoreEventEmitter = eventstore.StoreEventEmitter;
+export import ConcurrencyError = eventstore.ConcurrencyError;
+export type Callback<T = void> = eventstore.Callback<T>;
+export type CallOptions = eventstore.CallOptions;
+export type Conflict = eventstore.Conflict;
+export type EventMappings = eventstore.EventMappings;
+export type EventReadable<P = unknown> = eventstore.EventReadable<P>;
+export type NewSnapshot<D = unknown> = eventstore.NewSnapshot<D>;
+export type Options = eventstore.Options;
+export type Page<P = unknown> = eventstore.Page<P>;
+export type PublisherFunction<P = unknown> = eventstore.PublisherFunction<P>;
+export type Query = eventstore.Query;
+export type RecordedEvent<P = unknown> = eventstore.RecordedEvent<P>;
+export default eventstore;

@@ -1,0 +1,14 @@
+import eventstore from './lib/index.js';
+
+export const {
+  Store,
+  createStore,
+  Eventstore,
+  EventStream,
+  Event,
+  Snapshot,
+  EventDispatcher,
+  StoreEventEmitter,
+  ConcurrencyError,
+} = eventstore;
+export default eventstore;

@@ -1,0 +1,689 @@
+import createDebug from 'debug';
+import { EventEmitter } from 'node:events';
+
+import type Store from './base';
+import { type Callback, type CallOptions, callOrPromise, fail, split } from './callback';
+import type { Event, EventMappings } from './event';
+import { EventDispatcher, type Publisher } from './eventDispatcher';
+import { EventStream, type Query, type RecordedEvent } from './eventStream';
+import { nextPage } from './pages';
+import { type NewSnapshot, Snapshot } from './snapshot';
+import { type EventReadable, streamOf } from './streams';
+
+const debug = createDebug('eventstore');
+
+/** A page of events: {@link Page.next} fetches the page behind it, an empty one at the end. */
+export interface Page<P = unknown> extends Array<RecordedEvent<P>> {
+  next(callback: Callback<Page<P>>): void;
+  next(): Promise<Page<P>>;
+}
+
+/** Options that every store understands. */
+export interface Options {
+  /** `'inmemory'` (default), `'sqlite'`, or a class that extends `Store`. */
+  type?: string | (new (options: never) => Store);
+  /** How long `init` may try to connect, in ms; without it there is one try that may take as long as it likes. */
+  timeout?: number;
+  /** Keep only so many snapshots of each stream. */
+  maxSnapshotsCount?: number;
+  /** Emit `before-…` and `after-…` around every call. */
+  emitStoreEvents?: boolean;
+  /** Give every event a global position. */
+  trackPosition?: boolean;
+  [option: string]: unknown;
+}
+
+/** What a native store adds to {@link Store}. */
+interface NativeExtras {
+  assignsPositions?: boolean;
+  useEventMappings?: (mappings: EventMappings) => void;
+}
+
+/** A payload’s consumer: synchronous, with a callback, or asynchronous. */
+export type PublisherFunction<P> = ((payload: P) => unknown) | ((payload: P, done: (err?: unknown) => void) => void);
+
+type Rest = unknown[];
+
+function illegal(message: string): Error {
+  const error = new Error(message);
+  debug(error);
+  return error;
+}
+
+function queryOf(query: unknown): Query {
+  return typeof query === 'string' || typeof query === 'number' ? { aggregateId: String(query) } : (query as Query);
+}
+
+/** Whose stream; an error where nobody is named. */
+function streamQueryOf(query: unknown): Query | Error {
+  const of = queryOf(query ?? {});
+  return of.aggregateId ? of : illegal('An aggregateId should be passed!');
+}
+
+/**
+ * An event store. Every call takes a callback, or returns a promise without one (and then also takes `{ signal }`).
+ *
+ * Emits `connect` and `disconnect`; `dispatch-error` (error, event) where a publisher fails; and `before-…` and
+ * `after-…` of every call with `emitStoreEvents`.
+ */
+export class Eventstore extends EventEmitter {
+  eventMappings: EventMappings = {};
+  publisher: Publisher | undefined;
+  dispatcher: EventDispatcher | undefined;
+  private isForwarding = false;
+  private readonly committing = new WeakMap<EventStream<never>, (() => void)[]>();
+
+  constructor(
+    readonly options: Options,
+    /** The store below, with node-eventstore’s store-level calls. */
+    readonly store: Store & NativeExtras,
+  ) {
+    super();
+  }
+
+  /**
+   * Sets the function that publishes committed events: `(payload) => …` (also async) or `(payload, done) => …`.
+   * An event is set to dispatched once it has succeeded.
+   */
+  useEventPublisher<P = unknown>(publish: PublisherFunction<P>): this {
+    const given = publish as (payload: unknown, done?: (err?: unknown) => void) => unknown;
+    this.publisher =
+      publish.length < 2
+        ? (payload: unknown, done): void => {
+            const result = given(payload);
+            if (result instanceof Promise) {
+              result.then(
+                () => {
+                  done();
+                },
+                (error: unknown) => {
+                  done(error ?? new Error('the publisher rejected'));
+                },
+              );
+            } else done();
+          }
+        : given;
+    return this;
+  }
+
+  /**
+   * Defines which envelope values are copied into payloads when they are committed, e.g. `{ commitStamp: 'meta.at' }`.
+   *
+   * @throws Error where the mappings are not an object.
+   */
+  defineEventMappings(mappings: EventMappings): this {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- called from JavaScript
+    if (!mappings || typeof mappings !== 'object') throw illegal('Please pass a valid mapping values!');
+    this.eventMappings = mappings;
+    this.store.useEventMappings?.(mappings);
+    return this;
+  }
+
+  /** Connects the store, and publishes what is undispatched where a publisher is set. */
+  init(): Promise<void>;
+  init(callback: Callback): void;
+  init(...args: Rest): unknown {
+    const { callback, options } = split<void>(args);
+    if (!this.isForwarding) {
+      this.isForwarding = true;
+      this.store.on('connect', () => this.emit('connect'));
+      this.store.on('disconnect', () => this.emit('disconnect'));
+    }
+    return callOrPromise<void>(
+      callback,
+      (done) => {
+        process.nextTick(() => {
+          this.connect((error) => {
+            if (error) {
+              debug(error);
+              done(error);
+            } else if (this.publisher) this.startDispatcher(done);
+            else done(null);
+          });
+        });
+      },
+      options,
+    );
+  }
+
+  /** Connects, and where there is a timeout tries again until it is over. */
+  private connect(done: Callback): void {
+    const timeout = Number(this.options.timeout) || 0;
+    const until = Date.now() + timeout;
+    let isSettled = false;
+    const settle = (error: Error | null): void => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      done(error);
+    };
+    const timer =
+      timeout > 0
+        ? setTimeout(() => {
+            settle(new Error(`the store has not connected within ${String(timeout)} ms`));
+          }, timeout)
+        : undefined;
+    const attempt = (): void => {
+      this.store.connect((error) => {
+        const pause = Math.max(10, timeout / 10);
+        if (error && !isSettled && Date.now() + pause < until) setTimeout(attempt, pause);
+        else settle(error);
+      });
+    };
+    attempt();
+  }
+
+  private startDispatcher(done: Callback): void {
+    debug('init event dispatcher');
+    this.dispatcher = new EventDispatcher(this.publisher as Publisher, this, (error, event) => {
+      this.emit('dispatch-error', error, event);
+    });
+    this.dispatcher.start(done);
+  }
+
+  /**
+   * Streams events in order of commitStamp: of a query (an aggregate id, or any of aggregateId, aggregate, context), from
+   * `skip` on, at most `limit`.
+   */
+  streamEvents<P = unknown>(
+    query?: string | Query | number | CallOptions,
+    skip?: number,
+    limit?: number,
+    options?: CallOptions,
+  ): EventReadable<P>;
+  streamEvents<P>(...given: Rest): EventReadable<P> {
+    const { args, options } = split(given);
+    if (typeof args[0] === 'number') args.unshift({});
+    const [query, skip, limit] = args as [Query | null | undefined, number?, number?];
+    const of = queryOf(query ?? {});
+    const own = (this.store as { streamEvents?: (...args: Rest) => EventReadable<P> }).streamEvents;
+    if (own) return own.call(this.store, of, skip, limit);
+    return streamOf<P>(
+      (from, count, done) => {
+        this.store.getEvents(of, from, count, done);
+      },
+      skip ?? 0,
+      limit ?? -1,
+      options,
+    );
+  }
+
+  /** Streams events committed at a date or later. @throws Error where there is no date. */
+  streamEventsSince<P = unknown>(
+    commitStamp: Date | number | string,
+    skip?: number,
+    limit?: number,
+    options?: CallOptions,
+  ): EventReadable<P>;
+  streamEventsSince<P>(...given: Rest): EventReadable<P> {
+    const { args, options } = split(given);
+    const [commitStamp, skip, limit] = args as [Date?, number?, number?];
+    if (!commitStamp) throw illegal('Please pass in a date object!');
+    const since = new Date(commitStamp);
+    const own = (this.store as { streamEventsSince?: (...args: Rest) => EventReadable<P> }).streamEventsSince;
+    if (own) return own.call(this.store, since, skip, limit);
+    return streamOf<P>(
+      (from, count, done) => {
+        this.store.getEventsSince(since, from, count, done);
+      },
+      skip ?? 0,
+      limit ?? -1,
+      options,
+    );
+  }
+
+  /** Streams a stream’s events from revMin (inclusive) to revMax (exclusive; −1: to the end). @throws Error where nobody is named. */
+  streamEventsByRevision<P = unknown>(
+    query: string | Query,
+    revMin?: number,
+    revMax?: number,
+    options?: CallOptions,
+  ): EventReadable<P>;
+  streamEventsByRevision<P>(...given: Rest): EventReadable<P> {
+    const { args, options } = split(given);
+    const of = streamQueryOf(args[0]);
+    if (of instanceof Error) throw of;
+    const [revMin = 0, revMax = -1] = args.slice(1) as [number?, number?];
+    const own = (this.store as { streamEventsByRevision?: (...args: Rest) => EventReadable<P> }).streamEventsByRevision;
+    if (own) return own.call(this.store, of, revMin, revMax);
+    const fetch = (skip: number, count: number, done: Store.Done): void => {
+      const from = revMin + skip;
+      const before = revMax < 0 ? from + count : Math.min(revMax, from + count);
+      if (before <= from) done(null, []);
+      else this.store.getEventsByRevision(of, from, before, done);
+    };
+    return streamOf<P>(fetch, 0, revMax < 0 ? -1 : Math.max(0, revMax - revMin), options);
+  }
+
+  /**
+   * Loads events in order of commitStamp, then streamRevision, then commitSequence: of a query, from `skip` on, at most
+   * `limit` (−1, the default: all). The result’s `next` fetches the page behind.
+   */
+  getEvents<P = unknown>(
+    query?: string | Query | number | null,
+    skip?: number,
+    limit?: number,
+    options?: CallOptions,
+  ): Promise<Page<P>>;
+  getEvents<P = unknown>(callback: Callback<Page<P>>): void;
+  getEvents<P = unknown>(query: string | Query | number | null, callback: Callback<Page<P>>): void;
+  getEvents<P = unknown>(query: string | Query | number | null, skip: number, callback: Callback<Page<P>>): void;
+  getEvents<P = unknown>(query: string | Query | null, skip: number, limit: number, callback: Callback<Page<P>>): void;
+  getEvents(...given: Rest): unknown {
+    const { args, callback, options } = split<Page>(given);
+    if (typeof args[0] === 'number' && args.length < 3) args.unshift({});
+    const [query, skip, limit] = args as [Query | null | undefined, number?, number?];
+    const of = queryOf(query ?? {});
+    const fetch = (from: number, count: number, done: Store.Done): void => {
+      this.store.getEvents(of, from, count, done);
+    };
+    return callOrPromise<Page>(
+      callback,
+      (done) => {
+        this.page(fetch, skip ?? 0, limit ?? -1, done);
+      },
+      options,
+    );
+  }
+
+  /** Loads events committed at a date or later. @throws Error where there is no date (without a callback it rejects). */
+  getEventsSince<P = unknown>(
+    commitStamp: Date | number | string,
+    skip?: number,
+    limit?: number,
+    options?: CallOptions,
+  ): Promise<Page<P>>;
+  getEventsSince<P = unknown>(commitStamp: Date | number | string, callback: Callback<Page<P>>): void;
+  getEventsSince<P = unknown>(commitStamp: Date | number | string, skip: number, callback: Callback<Page<P>>): void;
+  getEventsSince<P = unknown>(
+    commitStamp: Date | number | string,
+    skip: number,
+    limit: number,
+    callback: Callback<Page<P>>,
+  ): void;
+  getEventsSince(...given: Rest): unknown {
+    const { args, callback, options } = split<Page>(given);
+    const [commitStamp, skip, limit] = args as [Date?, number?, number?];
+    if (!commitStamp) {
+      const error = illegal('Please pass in a date object!');
+      if (callback) throw error;
+      return Promise.reject(error);
+    }
+    const since = new Date(commitStamp);
+    const fetch = (from: number, count: number, done: Store.Done): void => {
+      this.store.getEventsSince(since, from, count, done);
+    };
+    return callOrPromise<Page>(
+      callback,
+      (done) => {
+        this.page(fetch, skip ?? 0, limit ?? -1, done);
+      },
+      options,
+    );
+  }
+
+  private page(
+    fetch: (skip: number, limit: number, done: Store.Done) => void,
+    skip: number,
+    limit: number,
+    done: Callback<Page>,
+  ): void {
+    const withNext = (
+      error: Error | null,
+      events?: Page & { [nextPage]?: (limit: number, done: Store.Done) => void },
+    ): void => {
+      if (error) {
+        done(error);
+        return;
+      }
+      const page = events ?? ([] as unknown as Page);
+      const behind = events?.[nextPage];
+      page.next = ((callback?: Callback<Page>) =>
+        callOrPromise<Page>(callback, (then) => {
+          if (limit < 0 || page.length === 0)
+            this.page(
+              (_from, _count, end) => {
+                end(null, []);
+              },
+              0,
+              -1,
+              then,
+            );
+          else if (behind)
+            this.page(
+              (_from, count, found) => {
+                behind(count, found);
+              },
+              skip + limit,
+              limit,
+              then,
+            );
+          else this.page(fetch, skip + limit, limit, then);
+        })) as Page['next'];
+      done(null, page);
+    };
+    fetch(skip, limit, withNext);
+  }
+
+  /** Loads a stream’s events from revMin (inclusive) to revMax (exclusive; −1, the default: to the end). */
+  getEventsByRevision<P = unknown>(
+    query: string | Query,
+    revMin?: number,
+    revMax?: number,
+    options?: CallOptions,
+  ): Promise<RecordedEvent<P>[]>;
+  getEventsByRevision<P = unknown>(query: string | Query, callback: Callback<RecordedEvent<P>[]>): void;
+  getEventsByRevision<P = unknown>(query: string | Query, revMin: number, callback: Callback<RecordedEvent<P>[]>): void;
+  getEventsByRevision<P = unknown>(
+    query: string | Query,
+    revMin: number,
+    revMax: number,
+    callback: Callback<RecordedEvent<P>[]>,
+  ): void;
+  getEventsByRevision(...given: Rest): unknown {
+    const { args, callback, options } = split<RecordedEvent[]>(given);
+    const of = streamQueryOf(args[0]);
+    if (of instanceof Error) return fail(of, callback);
+    const [revMin = 0, revMax = -1] = args.slice(1) as [number?, number?];
+    return callOrPromise<RecordedEvent[]>(
+      callback,
+      (done) => {
+        this.store.getEventsByRevision(of, revMin, revMax, done);
+      },
+      options,
+    );
+  }
+
+  /** Loads a stream, or the part of it from revMin (inclusive) to revMax (exclusive; −1, the default: to the end). */
+  getEventStream<P = unknown>(
+    query: string | Query,
+    revMin?: number,
+    revMax?: number,
+    options?: CallOptions,
+  ): Promise<EventStream<P>>;
+  getEventStream<P = unknown>(query: string | Query, callback: Callback<EventStream<P>>): void;
+  getEventStream<P = unknown>(query: string | Query, revMin: number, callback: Callback<EventStream<P>>): void;
+  getEventStream<P = unknown>(
+    query: string | Query,
+    revMin: number,
+    revMax: number,
+    callback: Callback<EventStream<P>>,
+  ): void;
+  getEventStream(...given: Rest): unknown {
+    const { args, callback, options } = split<EventStream>(given);
+    const of = streamQueryOf(args[0]);
+    if (of instanceof Error) return fail(of, callback);
+    const [revMin = 0, revMax = -1] = args.slice(1) as [number?, number?];
+    const load = (done: Callback<EventStream>): void => {
+      this.getEventsByRevision(of, revMin, revMax, (error, events) => {
+        if (error) done(error);
+        else done(null, new EventStream(this, of, events));
+      });
+    };
+    return callOrPromise<EventStream>(callback, load, options);
+  }
+
+  /**
+   * Loads the newest snapshot whose revision is at most revMax (−1, the default: any) and the events after it.
+   *
+   * The callback is given both; the promise is of `[snapshot, stream]`. The snapshot is null where there is none.
+   */
+  getFromSnapshot<D = unknown, P = unknown>(
+    query: string | Query,
+    revMax?: number,
+    options?: CallOptions,
+  ): Promise<[Snapshot<D> | null, EventStream<P>]>;
+  getFromSnapshot<D = unknown, P = unknown>(
+    query: string | Query,
+    callback: (err: Error | null, snapshot?: Snapshot<D> | null, stream?: EventStream<P>) => void,
+  ): void;
+  getFromSnapshot<D = unknown, P = unknown>(
+    query: string | Query,
+    revMax: number,
+    callback: (err: Error | null, snapshot?: Snapshot<D> | null, stream?: EventStream<P>) => void,
+  ): void;
+  getFromSnapshot(...given: Rest): unknown {
+    type Both = [Snapshot | null, EventStream];
+    const { args, callback, options } = split<Snapshot | null>(given);
+    const of = streamQueryOf(args[0]);
+    if (of instanceof Error) return fail(of, callback);
+    const revMax = (args[1] as number | undefined) ?? -1;
+    const load = (done: Callback<Both>): void => {
+      this.store.getSnapshot(of, revMax, (error, found?: Snapshot | null) => {
+        if (error) {
+          done(error);
+          return;
+        }
+        const snapshot = found ?? null;
+        const revision = snapshot?.revision ?? -1;
+        this.getEventStream(of, revision + 1, revMax, (failed, stream) => {
+          if (failed || !stream) {
+            done(failed);
+            return;
+          }
+          if (stream.lastRevision === -1) stream.lastRevision = revision;
+          done(null, [snapshot, stream]);
+        });
+      });
+    };
+    if (!callback) return callOrPromise<Both>(undefined, load, options);
+    const both = callback as (err: Error | null, snapshot?: Snapshot | null, stream?: EventStream) => void;
+    return callOrPromise<Both>((error, found) => {
+      both(error, found?.[0], found?.[1]);
+    }, load);
+  }
+
+  /**
+   * Stores a snapshot: `{ aggregateId, aggregate?, context?, data, revision, version? }`. With `maxSnapshotsCount` older
+   * ones of the stream are deleted.
+   */
+  createSnapshot<D>(snapshot: NewSnapshot<D>, options?: CallOptions): Promise<void>;
+  createSnapshot<D>(snapshot: NewSnapshot<D>, callback: Callback): void;
+  createSnapshot(...given: Rest): unknown {
+    const { args, callback, options } = split<void>(given);
+    const snapshot = (args[0] ?? {}) as NewSnapshot;
+    if (snapshot.streamId && !snapshot.aggregateId) snapshot.aggregateId = snapshot.streamId;
+    if (!snapshot.aggregateId) return fail(illegal('An aggregateId should be passed!'), callback);
+    snapshot.streamId = snapshot.aggregateId;
+    if (typeof snapshot.revision === 'string' && String(Number.parseFloat(snapshot.revision)) === snapshot.revision) {
+      snapshot.revision = Number.parseFloat(snapshot.revision);
+    }
+    const { aggregateId, aggregate, context } = snapshot;
+    const store = (done: Callback): void => {
+      this.getNewId((error, id) => {
+        if (error) {
+          done(error);
+          return;
+        }
+        let made: Snapshot;
+        try {
+          made = new Snapshot(id as string, snapshot);
+          made.commitStamp = new Date();
+        } catch (invalid) {
+          done(invalid as Error);
+          return;
+        }
+        this.store.addSnapshot(made, (failed) => {
+          if (failed || !this.options.maxSnapshotsCount) done(failed);
+          else this.store.cleanSnapshots({ aggregateId, aggregate, context }, done);
+        });
+      });
+    };
+    return callOrPromise<void>(callback, store, options);
+  }
+
+  /** Commits what was added to a stream: see {@link EventStream.commit}. Two commits of one stream object wait for each other. */
+  commit<P>(eventstream: EventStream<P>, options?: CallOptions): Promise<EventStream<P>>;
+  commit<P>(eventstream: EventStream<P>, callback: Callback<EventStream<P>>): void;
+  commit(...given: Rest): unknown {
+    const { args, callback, options } = split<EventStream>(given);
+    const stream = args[0] as EventStream;
+    return callOrPromise<EventStream>(
+      callback,
+      (done) => {
+        this.inTurn(stream, done);
+      },
+      options,
+    );
+  }
+
+  private inTurn(stream: EventStream, done: Callback<EventStream>): void {
+    const key = stream as EventStream<never>;
+    const run = (): void => {
+      this.commitNow(stream, (error) => {
+        const next = this.committing.get(key)?.shift();
+        if (!next) this.committing.delete(key);
+        if (error) done(error);
+        else done(null, stream);
+        next?.();
+      });
+    };
+    const waiting = this.committing.get(key);
+    if (waiting) waiting.push(run);
+    else {
+      this.committing.set(key, []);
+      run();
+    }
+  }
+
+  private commitNow(stream: EventStream, done: Callback): void {
+    this.getId((noId, id) => {
+      if (noId) {
+        done(noId);
+        return;
+      }
+      const events = stream.uncommittedEvents;
+      stream.uncommittedEvents = [];
+      const putBack = (error: Error): void => {
+        stream.uncommittedEvents = events.concat(stream.uncommittedEvents);
+        done(error);
+      };
+      const write = (error: Error | null, positions?: number[]): void => {
+        if (error) {
+          putBack(error);
+          return;
+        }
+        try {
+          this.seal(stream, events, id as string, positions);
+        } catch (unmappable) {
+          putBack(unmappable as Error);
+          return;
+        }
+        this.store.addEvents(events, (refused) => {
+          if (refused) {
+            putBack(refused);
+            return;
+          }
+          const committed = events as unknown as RecordedEvent[];
+          stream.events = stream.events.concat(committed);
+          stream.currentRevision();
+          if (this.publisher && this.dispatcher) this.dispatcher.addUndispatchedEvents(committed);
+          else stream.eventsToDispatch = [...committed];
+          done(null);
+        });
+      };
+      if (this.store.assignsPositions) write(null);
+      else this.store.getNextPositions(events.length, write);
+    });
+  }
+
+  /** Completes the envelopes of a commit. */
+  private seal(stream: EventStream, events: Event[], id: string, positions: number[] | undefined): void {
+    const first = stream.currentRevision() + 1;
+    const stamp = Date.now();
+    events.forEach((event, index) => {
+      event.id = id + String(index);
+      event.commitId = id;
+      event.commitSequence = index;
+      event.restInCommitStream = events.length - 1 - index;
+      event.commitStamp = new Date(stamp);
+      event.streamRevision = first + index;
+      event.position = positions?.[index] ?? null;
+      event.applyMappings();
+    });
+  }
+
+  /** Loads the events that are not set to dispatched, the oldest first: all, or those of a query. */
+  getUndispatchedEvents<P = unknown>(query?: string | Query | null, options?: CallOptions): Promise<RecordedEvent<P>[]>;
+  getUndispatchedEvents<P = unknown>(callback: Callback<RecordedEvent<P>[]>): void;
+  getUndispatchedEvents<P = unknown>(query: string | Query | null, callback: Callback<RecordedEvent<P>[]>): void;
+  getUndispatchedEvents(...given: Rest): unknown {
+    const { args, callback, options } = split<RecordedEvent[]>(given);
+    return callOrPromise<RecordedEvent[]>(
+      callback,
+      (done) => {
+        this.store.getUndispatchedEvents(queryOf(args[0] ?? null), done);
+      },
+      options,
+    );
+  }
+
+  /** Loads the newest event: of all, or of a query. */
+  getLastEvent<P = unknown>(
+    query?: string | Query | null,
+    options?: CallOptions,
+  ): Promise<RecordedEvent<P> | null | undefined>;
+  getLastEvent<P = unknown>(callback: Callback<RecordedEvent<P> | null>): void;
+  getLastEvent<P = unknown>(query: string | Query | null, callback: Callback<RecordedEvent<P> | null>): void;
+  getLastEvent(...given: Rest): unknown {
+    const { args, callback, options } = split<RecordedEvent | null>(given);
+    return callOrPromise<RecordedEvent | null>(
+      callback,
+      (done) => {
+        this.store.getLastEvent(queryOf(args[0] ?? null), done);
+      },
+      options,
+    );
+  }
+
+  /** Loads a stream with nothing but its last event: enough to add to it, whatever its length. */
+  getLastEventAsStream<P = unknown>(query: string | Query, options?: CallOptions): Promise<EventStream<P>>;
+  getLastEventAsStream<P = unknown>(query: string | Query, callback: Callback<EventStream<P>>): void;
+  getLastEventAsStream(...given: Rest): unknown {
+    const { args, callback, options } = split<EventStream>(given);
+    const of = streamQueryOf(args[0]);
+    if (of instanceof Error) return fail(of, callback);
+    const load = (done: Callback<EventStream>): void => {
+      this.store.getLastEvent(of, (error, event?: RecordedEvent | null) => {
+        if (error) done(error);
+        else done(null, new EventStream(this, of, event ? [event] : []));
+      });
+    };
+    return callOrPromise<EventStream>(callback, load, options);
+  }
+
+  /** Sets an event, given itself or by its id, to dispatched. Doing it again does nothing. */
+  setEventToDispatched(eventOrId: string | { id: string }, options?: CallOptions): Promise<void>;
+  setEventToDispatched(eventOrId: string | { id: string }, callback: Callback): void;
+  setEventToDispatched(...given: Rest): unknown {
+    const { args, callback, options } = split<void>(given);
+    const event = args[0] as string | { id: string } | null | undefined;
+    const id = typeof event === 'object' ? event?.id : event;
+    if (!id) return fail(illegal('pass an event or its id'), callback);
+    return callOrPromise<void>(
+      callback,
+      (done) => {
+        this.store.setEventToDispatched(id, done);
+      },
+      options,
+    );
+  }
+
+  /** A new id from the store. */
+  getNewId(): Promise<string>;
+  getNewId(callback: Callback<string>): void;
+  getNewId(...given: Rest): unknown {
+    const { callback, options } = split<string>(given);
+    return callOrPromise<string>(
+      callback,
+      (done) => {
+        this.getId(done);
+      },
+      options,
+    );
+  }
+
+  private getId(done: Callback<string>): void {
+    this.store.getNewId(done);
+  }
+}

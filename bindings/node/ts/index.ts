@@ -1,0 +1,50 @@
+/* eslint-disable @typescript-eslint/no-namespace -- `require('annals')` is a function
+   with properties, and types beside them */
+import base = require('./base');
+import callback = require('./callback');
+import dispatcher = require('./eventDispatcher');
+import emitter = require('./storeEventEmitter');
+import errors = require('./errors');
+import event = require('./event');
+import factory = require('./factory');
+import snapshot = require('./snapshot');
+import store = require('./eventstore');
+import stream = require('./eventStream');
+import streams = require('./streams');
+
+/**
+ * Makes an event store: `eventstore({ type: 'sqlite', filename: 'orders.db' })`. Call `init` on it, then use it.
+ *
+ * @throws Error where there is no store of the type, or an option has the wrong type.
+ */
+function eventstore(options?: eventstore.Options): eventstore.Eventstore {
+  return factory.createEventstore(options);
+}
+
+namespace eventstore {
+  export import Store = base;
+  export import createStore = factory.createStore;
+  export import Eventstore = store.Eventstore;
+  export import EventStream = stream.EventStream;
+  export import Event = event.Event;
+  export import Snapshot = snapshot.Snapshot;
+  export import EventDispatcher = dispatcher.EventDispatcher;
+  export import StoreEventEmitter = emitter.StoreEventEmitter;
+  export import ConcurrencyError = errors.ConcurrencyError;
+
+  export type Callback<T = void> = callback.Callback<T>;
+  export type CallOptions = callback.CallOptions;
+  export type Conflict = errors.Conflict;
+  export type EventMappings = event.EventMappings;
+  export type EventReadable<P = unknown> = streams.EventReadable<P>;
+  export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;
+  export type Options = store.Options;
+  export type Page<P = unknown> = store.Page<P>;
+  export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
+  export type Query = stream.Query;
+  export type RecordedEvent<P = unknown> = stream.RecordedEvent<P>;
+}
+
+Object.defineProperty(eventstore, 'default', { value: eventstore });
+
+export = eventstore;

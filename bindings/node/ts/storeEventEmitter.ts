@@ -1,0 +1,77 @@
+import type { Callback } from './callback';
+import { Eventstore } from './eventstore';
+
+type Method = (...args: unknown[]) => unknown;
+
+const OF_STORE: Record<string, string> = {
+  clear: 'clear',
+  getNextPositions: 'get-next-positions',
+  addEvents: 'add-events',
+  addSnapshot: 'add-snapshot',
+  cleanSnapshots: 'clean-snapshots',
+  getSnapshot: 'get-snapshot',
+  removeTransactions: 'remove-transactions',
+  getPendingTransactions: 'get-pending-transactions',
+  repairFailedTransaction: 'repair-failed-transactions',
+  removeTables: 'remove-tables',
+};
+
+const OF_EVENTSTORE: Record<string, string> = {
+  getEvents: 'get-events',
+  getEventsSince: 'get-events-since',
+  getEventsByRevision: 'get-events-by-revision',
+  getLastEvent: 'get-last-event',
+  getUndispatchedEvents: 'get-undispatched-events',
+  setEventToDispatched: 'set-event-to-dispatched',
+  streamEvents: 'stream-events',
+  streamEventsSince: 'stream-events-since',
+  streamEventsByRevision: 'stream-events-by-revision',
+  getEventStream: 'get-event-stream',
+  getFromSnapshot: 'get-from-snapshot',
+  createSnapshot: 'create-snapshot',
+  commit: 'commit',
+  getLastEventAsStream: 'get-last-event-as-stream',
+};
+
+/** Makes an event store emit `before-…` and `after-…` around its calls and its store’s. */
+export class StoreEventEmitter {
+  /** @throws Error where the event store is not one. */
+  constructor(readonly eventstore: Eventstore) {
+    if (!(eventstore instanceof Eventstore)) throw new Error('Provided eventstore must be instance of Eventstore');
+  }
+
+  /** Begins to emit. */
+  addEventEmitter(): void {
+    this.wrap(this.eventstore.store as unknown as Record<string, unknown>, OF_STORE, true);
+    this.wrap(this.eventstore as unknown as Record<string, unknown>, OF_EVENTSTORE, false);
+  }
+
+  private wrap(target: Record<string, unknown>, names: Record<string, string>, alwaysCallback: boolean): void {
+    const { eventstore } = this;
+    for (const [method, name] of Object.entries(names)) {
+      const original = target[method] as Method | undefined;
+      if (!original) continue;
+      target[method] = function (this: unknown, ...args: unknown[]): unknown {
+        const callback = typeof args.at(-1) === 'function' ? (args.pop() as Callback<unknown>) : undefined;
+        const told = (): object => ({
+          milliseconds: Date.now(),
+          arguments: args.filter((arg) => arg !== undefined && arg !== null),
+        });
+        const after = (): void => {
+          eventstore.emit(`after-${name}`, told());
+        };
+        eventstore.emit(`before-${name}`, told());
+        if (callback || alwaysCallback) {
+          return original.call(this, ...args, (...results: [Error | null, unknown]) => {
+            after();
+            callback?.(...results);
+          });
+        }
+        const result = original.apply(this, args);
+        if (result instanceof Promise) void result.then(after, after);
+        else (result as NodeJS.EventEmitter | undefined)?.once('close', after);
+        return result;
+      };
+    }
+  }
+}
