@@ -1,4 +1,5 @@
 import createDebug from 'debug';
+import { inspect } from 'node:util';
 
 import type { Callback } from './callback';
 import type { RecordedEvent } from './eventStream';
@@ -16,13 +17,26 @@ export interface DispatchStore {
 
 /** How many streams are delivered at once. */
 const CONCURRENCY = 64;
+/** After how many ms a publisher that has not answered no longer counts among them: it holds up its own stream only. */
+const PATIENCE = 1000;
 /** The pause after the first failure of an event, in ms. It doubles up to the longest. */
 const FIRST_RETRY = 100;
 const LAST_RETRY = 60_000;
 
+/** What waits in one stream. */
 interface Lane {
   queue: RecordedEvent[];
   attempts: number;
+  /** Whether the first of the queue is published, and only has to be set to dispatched. */
+  isPublished: boolean;
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(`the publisher failed: ${inspect(reason)}`);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
 /**
@@ -35,6 +49,8 @@ export class EventDispatcher {
   private readonly lanes = new Map<string, Lane>();
   private readonly ready: string[] = [];
   private running = 0;
+  /** Events that were committed while {@link start} is loading the older ones. */
+  private held: RecordedEvent[] | undefined;
 
   constructor(
     readonly publisher: Publisher,
@@ -45,19 +61,23 @@ export class EventDispatcher {
 
   /** Puts events behind those of their streams that wait. */
   addUndispatchedEvents(events: RecordedEvent[]): void {
+    if (this.held) {
+      this.held = this.held.concat(events);
+      return;
+    }
     for (const event of events) {
       const stream = JSON.stringify([event.context, event.aggregate, event.aggregateId]);
       const lane = this.lanes.get(stream);
       if (lane) lane.queue.push(event);
       else {
-        this.lanes.set(stream, { queue: [event], attempts: 0 });
+        this.lanes.set(stream, { queue: [event], attempts: 0, isPublished: false });
         this.ready.push(stream);
       }
     }
     this.deliver();
   }
 
-  /** Publishes what is undispatched in the store, the oldest first. */
+  /** Publishes what is undispatched in the store, the oldest first, before anything that is committed meanwhile. */
   start(callback?: Callback): void {
     /* eslint-disable @typescript-eslint/no-unnecessary-condition -- called from JavaScript */
     const missing =
@@ -73,94 +93,120 @@ export class EventDispatcher {
       callback?.(new Error(missing));
       return;
     }
-    this.store.getUndispatchedEvents((error, events) => {
-      if (error) {
-        debug(error);
-        callback?.(error);
-        return;
-      }
-      this.addUndispatchedEvents([...(events ?? [])]);
-      callback?.(null);
-    });
+    this.held ??= [];
+    once<RecordedEvent[]>(
+      (done) => this.store.getUndispatchedEvents(done),
+      (error, events) => {
+        const held = this.held ?? [];
+        this.held = undefined;
+        const queued = new Set([...this.lanes.values()].flatMap((lane) => lane.queue.map(({ id }) => id)));
+        const older = (events ?? []).filter(({ id }) => !queued.has(id));
+        const loaded = new Set(older.map(({ id }) => id));
+        this.addUndispatchedEvents([...older, ...held.filter(({ id }) => !loaded.has(id))]);
+        if (error) debug(error);
+        callback?.(error ?? null);
+      },
+    );
   }
 
   private deliver(): void {
     while (this.running < CONCURRENCY) {
       const stream = this.ready.shift();
       if (stream === undefined) return;
-      this.running += 1;
       this.next(stream);
     }
   }
 
-  /** Publishes the first event of a stream. */
+  /** Publishes the first event of a stream, and sets it to dispatched. */
   private next(stream: string): void {
     const lane = this.lanes.get(stream);
     const event = lane?.queue[0];
     if (!lane || !event) {
       this.lanes.delete(stream);
-      this.running -= 1;
-      this.deliver();
       return;
     }
-    this.publish(event, (error) => {
-      if (error) {
-        this.putOff(stream, lane, error, event);
-        return;
-      }
-      this.store.setEventToDispatched(event, (unmarked) => {
-        if (unmarked) {
-          this.putOff(stream, lane, unmarked, event);
-          return;
-        }
-        lane.attempts = 0;
+    const release = this.occupy();
+    const settled = (error?: Error): void => {
+      release();
+      if (error) this.putOff(stream, lane, error, event);
+      else {
         lane.queue.shift();
-        setImmediate(() => {
-          this.next(stream);
-        });
-      });
-    });
+        lane.attempts = 0;
+        lane.isPublished = false;
+        this.ready.push(stream);
+      }
+      this.deliver();
+    };
+    const mark = (): void => {
+      lane.isPublished = true;
+      debug('set event to dispatched...');
+      once((done) => this.store.setEventToDispatched(event, done), settled);
+    };
+    if (lane.isPublished) {
+      mark();
+      return;
+    }
+    debug('publish event...');
+    once(
+      (done) => this.publisher(event.payload as never, done),
+      (error) => {
+        if (error) settled(error);
+        else mark();
+      },
+    );
   }
 
-  private publish(event: RecordedEvent, settled: (error?: Error) => void): void {
-    let isSettled = false;
-    const done = (error?: unknown): void => {
-      if (isSettled) return;
-      isSettled = true;
-      const isError = error !== undefined && error !== null && error !== false;
-      settled(
-        isError
-          ? error instanceof Error
-            ? error
-            : new Error(`the publisher failed: ${JSON.stringify(error)}`)
-          : undefined,
-      );
+  /** Takes one of the places for streams that are delivered; gives it back when told to, or after a while. */
+  private occupy(): () => void {
+    let isOccupied = true;
+    const release = (): void => {
+      clearTimeout(timer);
+      if (isOccupied) this.running -= 1;
+      isOccupied = false;
     };
-    debug('publish event...');
-    let returned: unknown;
-    try {
-      returned = this.publisher(event.payload as never, done);
-    } catch (error) {
-      done(error ?? new Error('the publisher threw nothing'));
-      return;
-    }
-    if (returned instanceof Promise) {
-      returned.catch((error: unknown) => {
-        process.nextTick(done, error ?? new Error('the publisher rejected with nothing'));
-      });
-    }
+    const timer = setTimeout(() => {
+      release();
+      this.deliver();
+    }, PATIENCE).unref();
+    this.running += 1;
+    return release;
   }
 
   private putOff(stream: string, lane: Lane, error: Error, event: RecordedEvent): void {
+    const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** lane.attempts);
     lane.attempts += 1;
-    const pause = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (lane.attempts - 1));
     debug('event %s can’t be dispatched, trying again in %d ms: %s', event.id, pause, error.message);
     setTimeout(() => {
       this.ready.push(stream);
       this.deliver();
     }, pause).unref();
-    this.running -= 1;
-    this.onFailure(error, event);
-    this.deliver();
+    process.nextTick(this.onFailure, error, event);
+  }
+}
+
+/** Runs a function that may call back, throw or reject: only the first of these counts. */
+function once<T>(
+  run: (done: (err?: unknown, value?: T) => void) => unknown,
+  settled: (error: Error | undefined, value?: T) => void,
+): void {
+  let isSettled = false;
+  const settle = (error: Error | undefined, value?: T): void => {
+    if (isSettled) return;
+    isSettled = true;
+    process.nextTick(settled, error, value);
+  };
+  let returned: unknown;
+  try {
+    returned = run((error, value) => {
+      settle(error ? asError(error) : undefined, value);
+    });
+  } catch (error) {
+    settle(asError(error));
+    return;
+  }
+  if (isThenable(returned)) {
+    returned.then(undefined, (error: unknown) => {
+      settle(asError(error));
+    });
   }
 }

@@ -6,17 +6,11 @@ import { type Callback, type CallOptions, callOrPromise, fail, split } from './c
 import type { Event, EventMappings } from './event';
 import { EventDispatcher, type Publisher } from './eventDispatcher';
 import { EventStream, type Query, type RecordedEvent } from './eventStream';
-import { nextPage } from './pages';
+import { type Page, pageOf } from './paging';
 import { type NewSnapshot, Snapshot } from './snapshot';
 import { type EventReadable, streamOf } from './streams';
 
 const debug = createDebug('eventstore');
-
-/** A page of events: {@link Page.next} fetches the page behind it, an empty one at the end. */
-export interface Page<P = unknown> extends Array<RecordedEvent<P>> {
-  next(callback: Callback<Page<P>>): void;
-  next(): Promise<Page<P>>;
-}
 
 /** Options that every store understands. */
 export interface Options {
@@ -89,18 +83,15 @@ export class Eventstore extends EventEmitter {
     const given = publish as (payload: unknown, done?: (err?: unknown) => void) => unknown;
     this.publisher =
       publish.length < 2
-        ? (payload: unknown, done): void => {
+        ? (payload: unknown, done): unknown => {
             const result = given(payload);
-            if (result instanceof Promise) {
-              result.then(
-                () => {
-                  done();
-                },
-                (error: unknown) => {
-                  done(error ?? new Error('the publisher rejected'));
-                },
-              );
-            } else done();
+            if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') {
+              done();
+              return undefined;
+            }
+            return (result as PromiseLike<unknown>).then(() => {
+              done();
+            });
           }
         : given;
     return this;
@@ -280,7 +271,7 @@ export class Eventstore extends EventEmitter {
     return callOrPromise<Page>(
       callback,
       (done) => {
-        this.page(fetch, skip ?? 0, limit ?? -1, done);
+        pageOf(fetch, skip ?? 0, limit ?? -1, done);
       },
       options,
     );
@@ -316,53 +307,10 @@ export class Eventstore extends EventEmitter {
     return callOrPromise<Page>(
       callback,
       (done) => {
-        this.page(fetch, skip ?? 0, limit ?? -1, done);
+        pageOf(fetch, skip ?? 0, limit ?? -1, done);
       },
       options,
     );
-  }
-
-  private page(
-    fetch: (skip: number, limit: number, done: Store.Done) => void,
-    skip: number,
-    limit: number,
-    done: Callback<Page>,
-  ): void {
-    const withNext = (
-      error: Error | null,
-      events?: Page & { [nextPage]?: (limit: number, done: Store.Done) => void },
-    ): void => {
-      if (error) {
-        done(error);
-        return;
-      }
-      const page = events ?? ([] as unknown as Page);
-      const behind = events?.[nextPage];
-      page.next = ((callback?: Callback<Page>) =>
-        callOrPromise<Page>(callback, (then) => {
-          if (limit < 0 || page.length === 0)
-            this.page(
-              (_from, _count, end) => {
-                end(null, []);
-              },
-              0,
-              -1,
-              then,
-            );
-          else if (behind)
-            this.page(
-              (_from, count, found) => {
-                behind(count, found);
-              },
-              skip + limit,
-              limit,
-              then,
-            );
-          else this.page(fetch, skip + limit, limit, then);
-        })) as Page['next'];
-      done(null, page);
-    };
-    fetch(skip, limit, withNext);
   }
 
   /** Loads a stream’s events from revMin (inclusive) to revMax (exclusive; −1, the default: to the end). */

@@ -7,6 +7,7 @@ import emitter = require('./storeEventEmitter');
 import errors = require('./errors');
 import event = require('./event');
 import factory = require('./factory');
+import paging = require('./paging');
 import snapshot = require('./snapshot');
 import store = require('./eventstore');
 import stream = require('./eventStream');
@@ -39,7 +40,7 @@ namespace eventstore {
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;
   export type Options = store.Options;
-  export type Page<P = unknown> = store.Page<P>;
+  export type Page<P = unknown> = paging.Page<P>;
   export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
   export type Query = stream.Query;
   export type RecordedEvent<P = unknown> = stream.RecordedEvent<P>;

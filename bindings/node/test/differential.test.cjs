@@ -1,0 +1,250 @@
+'use strict';
+// The same script against npm eventstore and annals: what both say must be the same.
+const assert = require('node:assert/strict');
+const { it } = require('node:test');
+const theirs = require('eventstore');
+const ours = require('annals');
+
+const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
+const KEPT = [
+  'aggregateId',
+  'aggregate',
+  'context',
+  'streamRevision',
+  'commitSequence',
+  'restInCommitStream',
+  'position',
+  'payload',
+  'revision',
+  'version',
+  'data',
+  'id',
+  'commitId',
+  'commitStamp',
+];
+const plain = (value, depth = 0) => {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (typeof value === 'function') return 'function';
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  if (value instanceof Date) return 'date';
+  if (typeof value !== 'object' || value === null) return value ?? null;
+  if (value.uncommittedEvents)
+    return {
+      stream: plain(value.events),
+      last: value.lastRevision,
+      open: value.uncommittedEvents.length,
+      dispatch: plain(value.eventsToDispatch),
+    };
+  const keys = Object.keys(value)
+    .filter((key) => !('payload' in value || 'data' in value) || KEPT.includes(key))
+    .sort();
+  return Object.fromEntries(
+    keys.map((key) => [key, VOLATILE.has(key) && value[key] != null ? key : plain(value[key], depth + 1)]),
+  );
+};
+
+/** Runs `call(callback)`; what it threw, or what the callback was given. */
+const ask = (call) =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, 300, 'never called back');
+    const settle = (answer) => (clearTimeout(late), resolve(answer));
+    try {
+      call((...args) => settle(plain(args[0] ? [args[0]] : [null, ...args.slice(1)])));
+    } catch (error) {
+      settle(`threw ${error.name}: ${error.message}`);
+    }
+  });
+const thrown = (call) => {
+  try {
+    return plain(call()) === null ? 'nothing' : 'something';
+  } catch (error) {
+    return `threw ${error.message}`;
+  }
+};
+const pause = () => new Promise((resolve) => setTimeout(resolve, 3));
+
+const same = (title, script) =>
+  it(title, async () => {
+    const expected = await script(theirs);
+    assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
+    assert.deepEqual(await script(ours), expected);
+  });
+
+const filled = async (eventstore, options) => {
+  const es = eventstore(options);
+  await ask((cb) => es.init(cb));
+  for (const [id, count] of [
+    ['a', 3],
+    ['b', 2],
+  ]) {
+    const stream = await new Promise((ok) =>
+      es.getEventStream({ aggregateId: id, aggregate: 'g', context: 'c' }, (_e, s) => ok(s)),
+    );
+    stream.addEvents(Array.from({ length: count }, (_, n) => ({ n, id })));
+    await ask((cb) => stream.commit(cb));
+    await pause();
+  }
+  return es;
+};
+
+same('every argument form of the reads', async (eventstore) => {
+  const es = await filled(eventstore);
+  const q = { aggregateId: 'a', aggregate: 'g', context: 'c' };
+  const forms = {
+    getEvents: [
+      [],
+      ['a'],
+      [q],
+      [{}],
+      [{ context: 'c' }],
+      [{ aggregate: 'x' }],
+      [1],
+      [1, 2],
+      [q, 1],
+      [q, 1, 1],
+      [q, 9, 1],
+      [q, 0, -1],
+    ],
+    getEventsSince: [
+      [new Date(0)],
+      [new Date(0), 1],
+      [new Date(0), 1, 2],
+      [new Date(Date.now() + 9e6)],
+      [0],
+      [null],
+      [1, 0, -1],
+    ],
+    getEventsByRevision: [['a'], [q], [q, 1], [q, 1, 2], [q, 0, -1], [{}], [{ aggregate: 'g' }], ['']],
+    getEventStream: [['a'], [q], [q, 1], [q, 1, 2], [q, 5], ['none'], [{}], ['']],
+    getFromSnapshot: [['a'], [q, 1], [q, -1], [{}]],
+    getUndispatchedEvents: [[], ['a'], [q], [null], [{ aggregateId: 'none' }]],
+    getLastEvent: [['a'], [q], [{ aggregateId: 'none' }]],
+    getLastEventAsStream: [['a'], [q], ['none'], [{}]],
+  };
+  const answers = {};
+  for (const [call, all] of Object.entries(forms)) {
+    for (const args of all)
+      answers[`${call} ${JSON.stringify(args, (_k, v) => v)}`.replace(/"\d{4}-[^"]+"/g, 'date')] = await ask((cb) =>
+        es[call](...args, cb),
+      );
+  }
+  return answers;
+});
+
+same('next, to the end and behind it', async (eventstore) => {
+  const es = await filled(eventstore);
+  const answers = [];
+  for (const first of [
+    (cb) => es.getEvents(0, 2, cb),
+    (cb) => es.getEventsSince(new Date(0), 1, 3, cb),
+    (cb) => es.getEvents(cb),
+  ]) {
+    let page = await new Promise((ok) => first((_e, p) => ok(p)));
+    for (let turn = 0; turn < 5; turn += 1) {
+      answers.push(plain([...page]));
+      page = await new Promise((ok) => page.next((_e, p) => ok(p)));
+    }
+  }
+  return answers;
+});
+
+same('constructors and their errors', (eventstore) => {
+  const [EventStream, Event, Snapshot] =
+    eventstore === theirs
+      ? ['eventStream', 'event', 'snapshot'].map((f) => require(`eventstore/lib/${f}`))
+      : ['eventStream', 'event', 'snapshot'].map((f) => require(`annals/lib/${f}`));
+  const es = eventstore();
+  const query = { aggregateId: 'a' };
+  const stream = new EventStream(es, query, [{ streamRevision: 2 }, { streamRevision: 0 }]);
+  return [
+    [],
+    [es],
+    [{}],
+    [{ commit() {} }],
+    [es, {}],
+    [es, query, {}],
+    [es, query, [{}]],
+    [es, query, [{ streamRevision: 1 }]],
+  ]
+    .map((args) => thrown(() => void new EventStream(...args)))
+    .concat(
+      [[], [stream], [{}, {}], [{ aggregateId: 'a' }, {}], [stream, {}]].map((args) =>
+        thrown(() => void new Event(...args)),
+      ),
+    )
+    .concat(
+      [[], ['i'], ['i', {}], ['i', query], ['i', { ...query, data: {} }]].map((args) =>
+        thrown(() => void new Snapshot(...args)),
+      ),
+    )
+    .concat(
+      [
+        () => void stream.addEvents({}),
+        () => void stream.addEvent(),
+        () => void es.defineEventMappings(),
+        () => void es.defineEventMappings(7),
+        () => void eventstore({ type: 'Nope' }),
+      ].map(thrown),
+    )
+    .concat([
+      stream.lastRevision,
+      stream.events.map((e) => e.streamRevision),
+      es.defineEventMappings({}) === es,
+      es.useEventPublisher((_e) => {}) === es,
+    ]);
+});
+
+same('mappings, positions and what is to be dispatched', async (eventstore) => {
+  const es = eventstore({ trackPosition: true });
+  es.defineEventMappings({
+    id: 'meta.mappedId',
+    commitStamp: 'mappedStamp',
+    streamRevision: 'meta.deep.rev',
+    position: 'pos',
+    nothing: 'no',
+  });
+  await ask((cb) => es.init(cb));
+  const stream = await new Promise((ok) => es.getEventStream('a', (_e, s) => ok(s)));
+  stream.addEvents([{ n: 0, meta: { own: 1 } }, { n: 1 }]);
+  const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => stream.commit(cb))];
+  const [first] = await new Promise((ok) => es.getUndispatchedEvents((_e, all) => ok(all)));
+  answers.push(await ask((cb) => es.setEventToDispatched(first, cb)), await ask((cb) => es.getUndispatchedEvents(cb)));
+  return answers;
+});
+
+same('snapshots', async (eventstore) => {
+  const es = await filled(eventstore, { maxSnapshotsCount: 2 });
+  const of = { aggregateId: 'a', aggregate: 'g', context: 'c' };
+  const answers = [];
+  for (const more of [
+    {},
+    { data: {} },
+    { data: { s: 0 }, revision: 0 },
+    { data: { s: 1 }, revision: '1', version: 3 },
+    { data: { s: 2 }, revision: 2 },
+  ]) {
+    answers.push((await ask((cb) => es.createSnapshot({ ...of, ...more }, cb)))[0]);
+    await pause();
+  }
+  answers.push(await ask((cb) => es.createSnapshot({ data: {} }, cb)), await ask((cb) => es.getFromSnapshot(of, cb)));
+  return answers;
+});
+
+same('the sequence of store events', async (eventstore) => {
+  const es = eventstore({ emitStoreEvents: true });
+  const told = [];
+  const emit = es.emit;
+  es.emit = function (name, detail) {
+    if (/^(before|after)-/.test(name)) told.push([name, Object.keys(detail).sort()]);
+    return emit.apply(this, arguments);
+  };
+  await ask((cb) => es.init(cb));
+  const stream = await new Promise((ok) => es.getEventStream('a', (_e, s) => ok(s)));
+  stream.addEvent({ n: 0 });
+  await ask((cb) => stream.commit(cb));
+  for (const call of ['getEvents', 'getUndispatchedEvents']) await ask((cb) => es[call](cb));
+  for (const call of ['getLastEvent', 'getLastEventAsStream', 'getFromSnapshot']) await ask((cb) => es[call]('a', cb));
+  await ask((cb) => es.createSnapshot({ aggregateId: 'a', data: { x: 1 }, revision: 0 }, cb));
+  await ask((cb) => es.store.clear(cb));
+  return told;
+});
