@@ -35,8 +35,10 @@ const publishers = {
   },
   'that calls back later, and twice': (seen) => (event, done) => {
     seen.push(event.n);
-    setTimeout(done, 1);
-    setTimeout(done, 2, new Error('again'));
+    setTimeout(() => {
+      done();
+      done(new Error('again'));
+    }, 1);
   },
   'that is asynchronous': (seen) => async (event) => {
     await sleep(1);
