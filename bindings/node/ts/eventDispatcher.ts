@@ -153,6 +153,7 @@ export class EventDispatcher {
         if (error) settled(error);
         else mark();
       },
+      this.publisher.length < 2,
     );
   }
 
@@ -184,10 +185,11 @@ export class EventDispatcher {
   }
 }
 
-/** Runs a function that may call back, throw or reject: only the first of these counts. */
+/** Runs a function that may call back, throw or reject (or resolve, where that is an answer): only the first counts. */
 function once<T>(
   run: (done: (err?: unknown, value?: T) => void) => unknown,
   settled: (error: Error | undefined, value?: T) => void,
+  isAnsweredByPromise = false,
 ): void {
   let isSettled = false;
   const settle = (error: Error | undefined, value?: T): void => {
@@ -205,8 +207,13 @@ function once<T>(
     return;
   }
   if (isThenable(returned)) {
-    returned.then(undefined, (error: unknown) => {
-      settle(asError(error));
-    });
+    returned.then(
+      () => {
+        if (isAnsweredByPromise) settle(undefined);
+      },
+      (error: unknown) => {
+        settle(asError(error));
+      },
+    );
   }
 }
