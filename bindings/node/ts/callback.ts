@@ -18,8 +18,9 @@ export function callOrPromise<T>(
   options: CallOptions = {},
 ): Promise<T> | undefined {
   if (callback) {
-    run((error, value) => {
-      process.nextTick(callback, error, value);
+    // As many arguments as there are: with async.waterfall one more would shift the next function's.
+    run((...results) => {
+      process.nextTick(callback, ...results);
     });
     return undefined;
   }
@@ -48,6 +49,10 @@ export function fail<T>(error: Error, callback: Callback<T> | undefined): Promis
   return undefined;
 }
 
+function isSignal(value: unknown): boolean {
+  return value === undefined || value instanceof AbortSignal;
+}
+
 /** Splits trailing `{ signal }` options and a trailing callback off the arguments of a call. */
 export function split<T>(args: unknown[]): {
   args: unknown[];
@@ -58,7 +63,7 @@ export function split<T>(args: unknown[]): {
   while (rest.length > 0 && rest.at(-1) === undefined) rest.pop();
   const callback = typeof rest.at(-1) === 'function' ? (rest.pop() as Callback<T>) : undefined;
   const last = rest.at(-1);
-  const isOptions = typeof last === 'object' && last !== null && (last as CallOptions).signal instanceof AbortSignal;
+  const isOptions = typeof last === 'object' && last !== null && 'signal' in last && isSignal(last.signal);
   const options = isOptions ? (rest.pop() as CallOptions) : {};
   return { args: rest, callback, options };
 }

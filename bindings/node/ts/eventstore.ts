@@ -8,7 +8,7 @@ import { EventDispatcher, type Publisher } from './eventDispatcher';
 import { EventStream, type Query, type RecordedEvent } from './eventStream';
 import { type Page, pageOf } from './paging';
 import { type NewSnapshot, Snapshot } from './snapshot';
-import { type EventReadable, streamOf } from './streams';
+import { abortable, type EventReadable, streamOf, streamOfRevisions } from './streams';
 
 const debug = createDebug('eventstore');
 
@@ -188,7 +188,7 @@ export class Eventstore extends EventEmitter {
     const [query, skip, limit] = args as [Query | null | undefined, number?, number?];
     const of = queryOf(query ?? {});
     const own = (this.store as { streamEvents?: (...args: Rest) => EventReadable<P> }).streamEvents;
-    if (own) return own.call(this.store, of, skip, limit);
+    if (own) return abortable(own.call(this.store, of, skip, limit), options);
     return streamOf<P>(
       (from, count, done) => {
         this.store.getEvents(of, from, count, done);
@@ -212,7 +212,7 @@ export class Eventstore extends EventEmitter {
     if (!commitStamp) throw illegal('Please pass in a date object!');
     const since = new Date(commitStamp);
     const own = (this.store as { streamEventsSince?: (...args: Rest) => EventReadable<P> }).streamEventsSince;
-    if (own) return own.call(this.store, since, skip, limit);
+    if (own) return abortable(own.call(this.store, since, skip, limit), options);
     return streamOf<P>(
       (from, count, done) => {
         this.store.getEventsSince(since, from, count, done);
@@ -236,14 +236,11 @@ export class Eventstore extends EventEmitter {
     if (of instanceof Error) throw of;
     const [revMin = 0, revMax = -1] = args.slice(1) as [number?, number?];
     const own = (this.store as { streamEventsByRevision?: (...args: Rest) => EventReadable<P> }).streamEventsByRevision;
-    if (own) return own.call(this.store, of, revMin, revMax);
-    const fetch = (skip: number, count: number, done: Store.Done): void => {
-      const from = revMin + skip;
-      const before = revMax < 0 ? from + count : Math.min(revMax, from + count);
-      if (before <= from) done(null, []);
-      else this.store.getEventsByRevision(of, from, before, done);
+    if (own) return abortable(own.call(this.store, of, revMin, revMax), options);
+    const fetch = (from: number, before: number, done: Store.Done): void => {
+      this.store.getEventsByRevision(of, from, before, done);
     };
-    return streamOf<P>(fetch, 0, revMax < 0 ? -1 : Math.max(0, revMax - revMin), options);
+    return streamOfRevisions<P>(fetch, revMin, revMax, options);
   }
 
   /**
@@ -478,13 +475,26 @@ export class Eventstore extends EventEmitter {
   private inTurn(stream: EventStream, done: Callback<EventStream>): void {
     const key = stream as EventStream<never>;
     const run = (): void => {
-      this.commitNow(stream, (error) => {
+      const turn = { isDone: false };
+      const end = (error: Error | null): void => {
+        if (turn.isDone) return;
+        turn.isDone = true;
         const next = this.committing.get(key)?.shift();
         if (!next) this.committing.delete(key);
         if (error) done(error);
         else done(null, stream);
         next?.();
-      });
+      };
+      const uncommitted = stream.uncommittedEvents;
+      try {
+        this.commitNow(stream, end);
+      } catch (thrown) {
+        // A custom store threw where it should have called back.
+        if (!turn.isDone && stream.uncommittedEvents !== uncommitted) {
+          stream.uncommittedEvents = uncommitted.concat(stream.uncommittedEvents);
+        }
+        end(thrown as Error);
+      }
     };
     const waiting = this.committing.get(key);
     if (waiting) waiting.push(run);
@@ -590,7 +600,7 @@ export class Eventstore extends EventEmitter {
   getLastEventAsStream(...given: Rest): unknown {
     const { args, callback, options } = split<EventStream>(given);
     const of = streamQueryOf(args[0]);
-    if (of instanceof Error) return fail(of, callback);
+    if (of instanceof Error) return fail(illegal('aggregateId not defined!'), callback);
     const load = (done: Callback<EventStream>): void => {
       this.store.getLastEvent(of, (error, event?: RecordedEvent | null) => {
         if (error) done(error);

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 
 import type Store from './base';
 import type { CallOptions } from './callback';
@@ -13,6 +13,27 @@ type Batch = RecordedEvent[] & { [nextPage]?: (limit: number, callback: Store.Do
 /** Fetches a batch: `skip` events in, at most `limit`. */
 export type Fetch = (skip: number, limit: number, done: Store.Done<Batch>) => void;
 
+/** Fetches the events of revisions from the first to before the second. */
+export type FetchRevisions = (from: number, before: number, done: Store.Done<Batch>) => void;
+
+function fetched(fetch: (done: Store.Done<Batch>) => void): Promise<Batch> {
+  return new Promise((resolve, reject) => {
+    fetch((error, found) => {
+      if (error) reject(error);
+      else resolve(found ?? []);
+    });
+  });
+}
+
+function readable<P>(events: AsyncIterable<RecordedEvent>, { signal }: CallOptions): EventReadable<P> {
+  return Readable.from(events, { objectMode: true, highWaterMark: BATCH, ...(signal && { signal }) });
+}
+
+/** A stream that a custom store made, ended by the signal. */
+export function abortable<S extends Readable>(stream: S, { signal }: CallOptions): S {
+  return signal ? addAbortSignal(signal, stream) : stream;
+}
+
 /** Streams events a batch at a time, from `skip` on, at most `limit` (−1: all). */
 export function streamOf<P>(fetch: Fetch, skip: number, limit: number, options: CallOptions): EventReadable<P> {
   async function* events(): AsyncGenerator<RecordedEvent, void, undefined> {
@@ -20,11 +41,7 @@ export function streamOf<P>(fetch: Fetch, skip: number, limit: number, options: 
     let page: Batch[typeof nextPage];
     while (limit < 0 || taken < limit) {
       const wanted = limit < 0 ? BATCH : Math.min(BATCH, limit - taken);
-      const batch = await new Promise<Batch>((resolve, reject) => {
-        const done: Store.Done<Batch> = (error, found) => {
-          if (error) reject(error);
-          else resolve(found ?? []);
-        };
+      const batch = await fetched((done) => {
         if (page) page(wanted, done);
         else fetch(skip + taken, wanted, done);
       });
@@ -34,12 +51,31 @@ export function streamOf<P>(fetch: Fetch, skip: number, limit: number, options: 
       page = batch[nextPage];
     }
   }
-  const { signal } = options;
-  return Readable.from(events(), {
-    objectMode: true,
-    highWaterMark: BATCH,
-    ...(signal && { signal }),
-  });
+  return readable(events(), options);
+}
+
+/**
+ * Streams events by revision, a window of revisions at a time. A query without context or aggregate may match several
+ * streams, so a window can hold more events than revisions; one that holds fewer is behind the end of all of them.
+ */
+export function streamOfRevisions<P>(
+  fetch: FetchRevisions,
+  revMin: number,
+  revMax: number,
+  options: CallOptions,
+): EventReadable<P> {
+  async function* events(): AsyncGenerator<RecordedEvent, void, undefined> {
+    const end = revMax < 0 ? Infinity : revMax;
+    for (let from = Math.max(0, revMin); from < end; from += BATCH) {
+      const before = Math.min(end, from + BATCH);
+      const batch = await fetched((done) => {
+        fetch(from, before, done);
+      });
+      yield* batch;
+      if (batch.length < before - from) return;
+    }
+  }
+  return readable(events(), options);
 }
 
 /** A stream of events: a Readable in object mode, also to be read with `for await`. */
