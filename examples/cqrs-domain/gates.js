@@ -2,11 +2,15 @@
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 
+const running = new Set();
+
 class Gate {
   constructor(name, file, hears) {
     this.name = name;
     this.hears = hears;
     this.process = fork(`${__dirname}/gate.js`, [file]);
+    running.add(this.process);
+    this.process.on('exit', () => running.delete(this.process));
     this.process.on('message', (message) => {
       if (message.kind === 'published' && hears.published(this, message.event) !== false) this.acknowledge(message.event);
       if (message.kind === 'conflict') hears.conflict(this, message.message);
@@ -60,4 +64,9 @@ async function start(names, file, hears) {
   return gates;
 }
 
-module.exports = { start };
+/** Ends what still runs, when a story broke off. */
+function endAll() {
+  for (const gate of running) gate.kill('SIGKILL');
+}
+
+module.exports = { start, endAll };

@@ -1,5 +1,5 @@
 // Two days in a parking garage: node story.js FILE
-const { start } = require('./gates.js');
+const { start, endAll } = require('./gates.js');
 
 const garage = { context: 'parking', aggregate: 'garage', aggregateId: 'central' };
 let commands = 0;
@@ -16,6 +16,14 @@ const words = (payload) => Object.entries(payload).map(([name, value]) => `${nam
 
 /** Tells the story on this file; what happened, for whoever wants to check. */
 async function tell(file, print = console.log) {
+  try {
+    return await twoDays(file, print);
+  } finally {
+    endAll();
+  }
+}
+
+async function twoDays(file, print) {
   const seen = { published: [], conflicts: [], refusals: [], looks: [] };
   let powerCutAt = null;
 

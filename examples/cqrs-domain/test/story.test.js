@@ -20,7 +20,7 @@ test('cqrs-domain gets this package where it asks for eventstore', () => {
   assert.equal(theirs('cqrs-domain/package.json').version, '2.14.79');
 });
 
-test('the story comes out as it must, also across a crash and a restart', async (t) => {
+test('the story comes out as it must, also across a crash and a restart', { timeout: 60_000 }, async (t) => {
   const { published, conflicts, refusals, looks } = await tell(file, () => {});
 
   await t.test('of two cars at the last place one is in, and the other gate was told', () => {
