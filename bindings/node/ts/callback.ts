@@ -19,7 +19,10 @@ export function callOrPromise<T>(
 ): Promise<T> | undefined {
   if (callback) {
     // As many arguments as there are: with async.waterfall one more would shift the next function's.
+    let isCalled = false;
     run((...results) => {
+      if (isCalled) return;
+      isCalled = true;
       process.nextTick(callback, ...results);
     });
     return undefined;

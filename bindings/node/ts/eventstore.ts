@@ -34,7 +34,7 @@ interface NativeExtras {
 }
 
 /** A payload’s consumer: synchronous, with a callback, or asynchronous. */
-export type PublisherFunction<P> = ((payload: P) => unknown) | ((payload: P, done: (err?: unknown) => void) => void);
+export type PublisherFunction<P> = (payload: P, done: (err?: unknown) => void) => unknown;
 
 type Rest = unknown[];
 
@@ -111,7 +111,7 @@ export class Eventstore extends EventEmitter {
   }
 
   /** Connects the store, and publishes what is undispatched where a publisher is set. */
-  init(): Promise<void>;
+  init(options?: CallOptions): Promise<void>;
   init(callback: Callback): void;
   init(...args: Rest): unknown {
     const { callback, options } = split<void>(args);
@@ -155,11 +155,16 @@ export class Eventstore extends EventEmitter {
           }, timeout)
         : undefined;
     const attempt = (): void => {
-      this.store.connect((error) => {
+      const ended = (error: Error | null): void => {
         const pause = Math.max(10, timeout / 10);
         if (error && !isSettled && Date.now() + pause < until) setTimeout(attempt, pause);
         else settle(error);
-      });
+      };
+      try {
+        this.store.connect(ended);
+      } catch (thrown) {
+        settle(thrown as Error);
+      }
     };
     attempt();
   }
@@ -430,9 +435,8 @@ export class Eventstore extends EventEmitter {
     if (snapshot.streamId && !snapshot.aggregateId) snapshot.aggregateId = snapshot.streamId;
     if (!snapshot.aggregateId) return fail(illegal('An aggregateId should be passed!'), callback);
     snapshot.streamId = snapshot.aggregateId;
-    if (typeof snapshot.revision === 'string' && String(Number.parseFloat(snapshot.revision)) === snapshot.revision) {
-      snapshot.revision = Number.parseFloat(snapshot.revision);
-    }
+    const revision = Number(snapshot.revision);
+    if (Number.isFinite(revision) && String(revision) === snapshot.revision) snapshot.revision = revision;
     const { aggregateId, aggregate, context } = snapshot;
     const store = (done: Callback): void => {
       this.getNewId((error, id) => {
@@ -628,7 +632,7 @@ export class Eventstore extends EventEmitter {
   }
 
   /** A new id from the store. */
-  getNewId(): Promise<string>;
+  getNewId(options?: CallOptions): Promise<string>;
   getNewId(callback: Callback<string>): void;
   getNewId(...given: Rest): unknown {
     const { callback, options } = split<string>(given);

@@ -43,8 +43,10 @@ export class Snapshot<D = unknown> {
     this.id = id;
     this.streamId = snapshot.aggregateId;
     this.aggregateId = snapshot.aggregateId;
-    this.aggregate = snapshot.aggregate ?? null;
-    this.context = snapshot.context ?? null;
+    /* eslint-disable @typescript-eslint/prefer-nullish-coalescing -- an empty name is none */
+    this.aggregate = snapshot.aggregate || null;
+    this.context = snapshot.context || null;
+    /* eslint-enable @typescript-eslint/prefer-nullish-coalescing */
     this.revision = snapshot.revision as number | null | undefined;
     this.version = snapshot.version;
     this.data = snapshot.data;

@@ -35,9 +35,13 @@ const OF_EVENTSTORE: Record<string, string> = {
 
 /** Makes an event store emit `before-…` and `after-…` around its calls and its store’s. */
 export class StoreEventEmitter {
+  /** The store below the event store. */
+  readonly store: Eventstore['store'];
+
   /** @throws Error where the event store is not one. */
   constructor(readonly eventstore: Eventstore) {
     if (!(eventstore instanceof Eventstore)) throw new Error('Provided eventstore must be instance of Eventstore');
+    this.store = eventstore.store;
   }
 
   /** Begins to emit. */

@@ -1,0 +1,2 @@
+import Store = require('../lib/base.js');
+export = Store;

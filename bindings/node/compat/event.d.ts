@@ -1,0 +1,2 @@
+import { Event } from '../lib/event.js';
+export = Event;

@@ -1,0 +1,2 @@
+import { EventDispatcher } from '../lib/eventDispatcher.js';
+export = EventDispatcher;

@@ -1,0 +1,2 @@
+import { EventStream } from '../lib/eventStream.js';
+export = EventStream;

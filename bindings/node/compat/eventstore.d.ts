@@ -1,0 +1,2 @@
+import { Eventstore } from '../lib/eventstore.js';
+export = Eventstore;

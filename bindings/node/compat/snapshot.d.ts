@@ -1,0 +1,2 @@
+import { Snapshot } from '../lib/snapshot.js';
+export = Snapshot;

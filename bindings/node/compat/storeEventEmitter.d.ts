@@ -1,0 +1,2 @@
+import { StoreEventEmitter } from '../lib/storeEventEmitter.js';
+export = StoreEventEmitter;

@@ -1,0 +1,69 @@
+// Compiled, never run: what must type-check does, and every @ts-expect-error must be one.
+import eventstore = require('annals');
+import Event = require('annals/lib/event');
+import EventStream = require('annals/lib/eventStream.js');
+import Store = require('annals/lib/base');
+
+interface Order {
+  type: 'placed' | 'shipped';
+}
+
+const es = eventstore({ type: 'sqlite', filename: 'orders.db', maxSnapshotsCount: 3 });
+
+class MyStore extends eventstore.Store {
+  override getEvents(query: object, skip: number, limit: number, callback: Store.Done): void {
+    callback(null, [query, skip, limit]);
+  }
+}
+eventstore({ type: MyStore }).on('connect', () => undefined);
+// @ts-expect-error -- a type is a name or a class
+eventstore({ type: 1 });
+
+es.useEventPublisher((event: Order) => event.type)
+  .useEventPublisher((event: Order, done) => {
+    done(new Error(event.type));
+  })
+  .useEventPublisher<Order>(async (event) => Promise.resolve(event.type))
+  .defineEventMappings({ commitStamp: 'meta.at' });
+
+es.init((error) => {
+  const message: string | undefined = error?.message;
+  es.getEventStream<Order>('order-1', (failed, stream) => {
+    stream?.addEvent({ type: 'shipped' });
+    // @ts-expect-error -- not an order
+    stream?.addEvent({ type: 'lost' });
+    stream?.commit((refused, committed) => {
+      const dispatch: Order[] | undefined = committed?.eventsToDispatch?.map((event) => event.payload);
+      return [message, failed, refused, dispatch];
+    });
+  });
+});
+
+export async function calls(signal: AbortSignal): Promise<unknown> {
+  await es.init();
+  const stream: EventStream<Order> = await es.getEventStream<Order>({ aggregateId: 'a', context: 'c' }, 0, -1, {
+    signal,
+  });
+  const same: EventStream<Order> = await stream.commit();
+  const type: Order['type'] | undefined = (await es.getEvents<Order>(0, 10)).at(0)?.payload.type;
+  const page = await (await es.getEventsSince<Order>(new Date(), 0, 10)).next();
+  const stamps: Date[] = page.map((event) => event.commitStamp);
+  for await (const event of es.streamEvents<Order>({ context: 'c' })) {
+    const payload: Order = event.payload;
+    // @ts-expect-error -- a revision is a number
+    const revision: string = event.streamRevision;
+    if (payload.type === revision) break;
+  }
+  const [snapshot, after] = await es.getFromSnapshot<{ total: number }, Order>('a');
+  const total: number | undefined = snapshot?.data.total;
+  await es.createSnapshot({ aggregateId: 'a', data: { total }, revision: after.lastRevision });
+  // @ts-expect-error -- an id is text
+  await es.setEventToDispatched(1);
+  const event: Event<Order> = new Event<Order>(same, { type: 'placed' });
+  try {
+    await es.commit(stream);
+  } catch (error) {
+    if (error instanceof eventstore.ConcurrencyError) return [error.expectedRevision, error.actualRevision, error.code];
+  }
+  return [type, stamps, event];
+}
