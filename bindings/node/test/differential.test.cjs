@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { it } = require('node:test');
 const theirs = require('eventstore');
 const ours = require('annals');
+const { subjects } = require('./support/subjects.cjs');
 
 const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
 const KEPT = [
@@ -65,12 +66,22 @@ const thrown = (call) => {
 };
 const pause = () => new Promise((resolve) => setTimeout(resolve, 3));
 
-const same = (title, script) =>
-  it(title, async () => {
-    const expected = await script(theirs);
-    assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
-    assert.deepEqual(await script(ours), expected);
-  });
+/** annals, with each of its stores and a user's own, called as npm eventstore is called with its in-memory store. */
+const kinds = {
+  inmemory: ours,
+  sqlite: Object.assign((options) => ours({ ...subjects.sqlite(), ...options }), ours),
+  'a custom store': Object.assign((options) => ours({ ...subjects['a store that extends'](), ...options }), ours),
+};
+
+const same = (title, script) => {
+  for (const [kind, eventstore] of Object.entries(kinds)) {
+    it(`${kind}: ${title}`, async () => {
+      const expected = await script(theirs);
+      assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
+      assert.deepEqual(await script(eventstore), expected);
+    });
+  }
+};
 
 const filled = async (eventstore, options) => {
   const es = eventstore(options);

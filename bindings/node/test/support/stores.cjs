@@ -7,6 +7,7 @@ function build(Store) {
     setUp() {
       this.all = [];
       this.snaps = [];
+      this.position = 0;
       this.pending = new Set();
     },
     connect(callback) {
@@ -77,18 +78,23 @@ function build(Store) {
       callback(null);
     },
     getSnapshot(query, revMax, callback) {
-      const fits = (snap) =>
-        Object.entries(query).every(([key, value]) => !value || snap[key] === value) &&
-        (revMax === -1 || snap.revision <= revMax);
-      callback(null, this.snaps.filter(fits).sort((a, b) => b.revision - a.revision)[0] || null);
+      const isOf = (snap) => Object.entries(query).every(([key, value]) => !value || snap[key] === value);
+      const fits = (snap) => isOf(snap) && (revMax === -1 || snap.revision <= revMax);
+      callback(null, structuredClone(this.snaps.findLast(fits)) || null);
     },
     cleanSnapshots(query, callback) {
-      const mine = this.snaps
+      const old = this.snaps
         .filter((snap) => snap.aggregateId === query.aggregateId)
-        .sort((a, b) => b.revision - a.revision);
-      const old = mine.slice(this.options.maxSnapshotsCount);
+        .slice(0, -this.options.maxSnapshotsCount);
       this.snaps = this.snaps.filter((snap) => !old.includes(snap));
       callback(null, old.length);
+    },
+    getNextPositions(count, callback) {
+      if (!this.options.trackPosition) return callback(null);
+      callback(
+        null,
+        Array.from({ length: count }, () => ++this.position),
+      );
     },
   };
 
