@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use annals_core::{DynStore, Error, ErrorKind, EventStore, MemoryStore, Result};
 
-/// Opens the store that a URL names and puts an event store over it. See the [crate](crate) for the URLs.
+/// Opens the store that a URL names and puts an event store over it. See the [crate] for the URLs.
 ///
 /// Fails with `InvalidArgument` where the URL can't be understood, with `Unsupported` where its store isn't in this
 /// build, and with what opening the store fails with. For a publisher, layers and the rest give [`open`]'s store to

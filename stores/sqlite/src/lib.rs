@@ -56,7 +56,7 @@ use tokio::sync::oneshot;
 pub use config::{Durability, SqliteConfig};
 use worker::{Query, Workers, Write};
 
-/// An event store in a SQLite file. See the [crate](crate).
+/// An event store in a SQLite file. See the [crate].
 #[derive(Debug)]
 pub struct SqliteStore {
     config: SqliteConfig,
