@@ -3,29 +3,17 @@ import { EventEmitter } from 'node:events';
 
 import type Store from './base';
 import { type Callback, type CallOptions, callOrPromise, fail, split } from './callback';
-import type { Event, EventMappings } from './event';
+import { Commits } from './commits';
+import { connect } from './connecting';
+import type { EventMappings } from './event';
 import { EventDispatcher, type Publisher } from './eventDispatcher';
 import { EventStream, type Query, type RecordedEvent } from './eventStream';
+import type { Options } from './options';
 import { type Page, pageOf } from './paging';
 import { type NewSnapshot, Snapshot } from './snapshot';
 import { abortable, type EventReadable, streamOf, streamOfRevisions } from './streams';
 
 const debug = createDebug('eventstore');
-
-/** Options that every store understands. */
-export interface Options {
-  /** `'inmemory'` (default), `'sqlite'`, or a class that extends `Store`. */
-  type?: string | (new (options: never) => Store);
-  /** How long `init` may try to connect, in ms; without it there is one try that may take as long as it likes. */
-  timeout?: number;
-  /** Keep only so many snapshots of each stream. */
-  maxSnapshotsCount?: number;
-  /** Emit `before-…` and `after-…` around every call. */
-  emitStoreEvents?: boolean;
-  /** Give every event a global position. */
-  trackPosition?: boolean;
-  [option: string]: unknown;
-}
 
 /** What a native store adds to {@link Store}. */
 interface NativeExtras {
@@ -65,7 +53,7 @@ export class Eventstore extends EventEmitter {
   publisher: Publisher | undefined;
   dispatcher: EventDispatcher | undefined;
   private isForwarding = false;
-  private readonly committing = new WeakMap<EventStream<never>, (() => void)[]>();
+  private readonly commits = new Commits(this);
 
   constructor(
     readonly options: Options,
@@ -124,7 +112,7 @@ export class Eventstore extends EventEmitter {
       callback,
       (done) => {
         process.nextTick(() => {
-          this.connect((error) => {
+          connect(this.store, Number(this.options.timeout) || 0, (error) => {
             if (error) {
               debug(error);
               done(error);
@@ -137,44 +125,14 @@ export class Eventstore extends EventEmitter {
     );
   }
 
-  /** Connects, and where there is a timeout tries again until it is over. */
-  private connect(done: Callback): void {
-    const timeout = Number(this.options.timeout) || 0;
-    const until = Date.now() + timeout;
-    let isSettled = false;
-    const settle = (error: Error | null): void => {
-      if (isSettled) return;
-      isSettled = true;
-      clearTimeout(timer);
-      done(error);
-    };
-    const timer =
-      timeout > 0
-        ? setTimeout(() => {
-            settle(new Error(`the store has not connected within ${String(timeout)} ms`));
-          }, timeout)
-        : undefined;
-    const attempt = (): void => {
-      const ended = (error: Error | null): void => {
-        const pause = Math.max(10, timeout / 10);
-        if (error && !isSettled && Date.now() + pause < until) setTimeout(attempt, pause);
-        else settle(error);
-      };
-      try {
-        this.store.connect(ended);
-      } catch (thrown) {
-        settle(thrown as Error);
-      }
-    };
-    attempt();
-  }
-
   private startDispatcher(done: Callback): void {
     debug('init event dispatcher');
-    this.dispatcher = new EventDispatcher(this.publisher as Publisher, this, (error, event) => {
-      this.emit('dispatch-error', error, event);
-    });
-    this.dispatcher.start(done);
+    if (this.dispatcher?.publisher !== this.publisher) {
+      this.dispatcher = new EventDispatcher(this.publisher as Publisher, this, (error, event) => {
+        this.emit('dispatch-error', error, event);
+      });
+    }
+    this.dispatcher?.start(done);
   }
 
   /**
@@ -470,99 +428,10 @@ export class Eventstore extends EventEmitter {
     return callOrPromise<EventStream>(
       callback,
       (done) => {
-        this.inTurn(stream, done);
+        this.commits.commit(stream, done);
       },
       options,
     );
-  }
-
-  private inTurn(stream: EventStream, done: Callback<EventStream>): void {
-    const key = stream as EventStream<never>;
-    const run = (): void => {
-      const turn = { isDone: false };
-      const end = (error: Error | null): void => {
-        if (turn.isDone) return;
-        turn.isDone = true;
-        const next = this.committing.get(key)?.shift();
-        if (!next) this.committing.delete(key);
-        if (error) done(error);
-        else done(null, stream);
-        next?.();
-      };
-      const uncommitted = stream.uncommittedEvents;
-      try {
-        this.commitNow(stream, end);
-      } catch (thrown) {
-        // A custom store threw where it should have called back.
-        if (!turn.isDone && stream.uncommittedEvents !== uncommitted) {
-          stream.uncommittedEvents = uncommitted.concat(stream.uncommittedEvents);
-        }
-        end(thrown as Error);
-      }
-    };
-    const waiting = this.committing.get(key);
-    if (waiting) waiting.push(run);
-    else {
-      this.committing.set(key, []);
-      run();
-    }
-  }
-
-  private commitNow(stream: EventStream, done: Callback): void {
-    this.getId((noId, id) => {
-      if (noId) {
-        done(noId);
-        return;
-      }
-      const events = stream.uncommittedEvents;
-      stream.uncommittedEvents = [];
-      const putBack = (error: Error): void => {
-        stream.uncommittedEvents = events.concat(stream.uncommittedEvents);
-        done(error);
-      };
-      const write = (error: Error | null, positions?: number[]): void => {
-        if (error) {
-          putBack(error);
-          return;
-        }
-        try {
-          this.seal(stream, events, id as string, positions);
-        } catch (unmappable) {
-          putBack(unmappable as Error);
-          return;
-        }
-        this.store.addEvents(events, (refused) => {
-          if (refused) {
-            putBack(refused);
-            return;
-          }
-          const committed = events as unknown as RecordedEvent[];
-          stream.events = stream.events.concat(committed);
-          stream.currentRevision();
-          if (this.publisher && this.dispatcher) this.dispatcher.addUndispatchedEvents(committed);
-          else stream.eventsToDispatch = [...committed];
-          done(null);
-        });
-      };
-      if (this.store.assignsPositions) write(null);
-      else this.store.getNextPositions(events.length, write);
-    });
-  }
-
-  /** Completes the envelopes of a commit. */
-  private seal(stream: EventStream, events: Event[], id: string, positions: number[] | undefined): void {
-    const first = stream.currentRevision() + 1;
-    const stamp = Date.now();
-    events.forEach((event, index) => {
-      event.id = id + String(index);
-      event.commitId = id;
-      event.commitSequence = index;
-      event.restInCommitStream = events.length - 1 - index;
-      event.commitStamp = new Date(stamp);
-      event.streamRevision = first + index;
-      event.position = positions?.[index] ?? null;
-      event.applyMappings();
-    });
   }
 
   /** Loads the events that are not set to dispatched, the oldest first: all, or those of a query. */

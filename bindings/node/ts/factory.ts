@@ -1,8 +1,9 @@
 import createDebug from 'debug';
 
 import Store = require('./base');
-import { Eventstore, type Options } from './eventstore';
+import { Eventstore } from './eventstore';
 import { nativeStores } from './native';
+import type { Options } from './options';
 import { StoreEventEmitter } from './storeEventEmitter';
 
 const debug = createDebug('eventstore');

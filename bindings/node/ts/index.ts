@@ -8,6 +8,7 @@ import errors = require('./errors');
 import event = require('./event');
 import factory = require('./factory');
 import paging = require('./paging');
+import type options = require('./options');
 import snapshot = require('./snapshot');
 import store = require('./eventstore');
 import stream = require('./eventStream');
@@ -39,7 +40,7 @@ namespace eventstore {
   export type EventMappings = event.EventMappings;
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;
-  export type Options = store.Options;
+  export type Options = options.Options;
   export type Page<P = unknown> = paging.Page<P>;
   export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
   export type Query = stream.Query;

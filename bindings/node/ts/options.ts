@@ -1,0 +1,16 @@
+import type Store from './base';
+
+/** Options that every store understands. */
+export interface Options {
+  /** `'inmemory'` (default), `'sqlite'`, or a class that extends `Store`. */
+  type?: string | (new (options: never) => Store);
+  /** How long `init` may try to connect, in ms; without it there is one try that may take as long as it likes. */
+  timeout?: number;
+  /** Keep only so many snapshots of each stream. */
+  maxSnapshotsCount?: number;
+  /** Emit `before-…` and `after-…` around every call. */
+  emitStoreEvents?: boolean;
+  /** Give every event a global position. */
+  trackPosition?: boolean;
+  [option: string]: unknown;
+}
