@@ -199,6 +199,24 @@ test('what is committed while the older events are loaded goes out after them, o
   assert.deepEqual(seen, [0, 1, 2]);
 });
 
+test('a second init publishes nothing twice', async () => {
+  const seen = [];
+  const release = [];
+  const es = await publishing(subjects.inmemory(), (event, done) => {
+    seen.push(event.n);
+    release.push(done);
+  });
+  await commit(es, 'x', { n: 0 }, { n: 1 });
+  await until(() => seen.length === 1);
+  await es.init();
+  for (const n of [0, 1]) {
+    await until(() => release.length === n + 1);
+    release[n]();
+  }
+  await until(async () => (await undispatched(es)).length === 0);
+  assert.deepEqual(seen, [0, 1]);
+});
+
 test('the dispatcher by itself: what it lacks is named, what it is given is published', (t, finish) => {
   const { EventDispatcher } = eventstore;
   const expect = (dispatcher, message) => {

@@ -99,6 +99,10 @@ test('the calls of the store tell of themselves, optional ones where there are a
   stream.addEvent({ n: 1 });
   await stream.commit();
   await es.createSnapshot({ aggregateId: 'x', data: { at: 1 }, revision: 1 });
+  assert.deepEqual(
+    told.find(([event]) => event === 'before-clean-snapshots'),
+    ['before-clean-snapshots', [{ aggregateId: 'x' }]],
+  );
   await es.getFromSnapshot('x');
   for (const call of optional)
     es.store[call](...(call.startsWith('re') && call !== 'removeTables' ? [{ id: 1 }] : []), () => {});

@@ -36,6 +36,12 @@ function queryOf(query: unknown): Query {
   return typeof query === 'string' || typeof query === 'number' ? { aggregateId: String(query) } : (query as Query);
 }
 
+/** The parts of a stream's name that a snapshot has: a custom store may look at every key. */
+function streamOfSnapshot(snapshot: NewSnapshot): Query {
+  const parts = ['aggregateId', 'aggregate', 'context'] as const;
+  return Object.fromEntries(parts.filter((part) => part in snapshot).map((part) => [part, snapshot[part]]));
+}
+
 /** Whose stream; an error where nobody is named. */
 function streamQueryOf(query: unknown): Query | Error {
   const of = queryOf(query ?? {});
@@ -395,7 +401,6 @@ export class Eventstore extends EventEmitter {
     snapshot.streamId = snapshot.aggregateId;
     const revision = Number(snapshot.revision);
     if (Number.isFinite(revision) && String(revision) === snapshot.revision) snapshot.revision = revision;
-    const { aggregateId, aggregate, context } = snapshot;
     const store = (done: Callback): void => {
       this.getNewId((error, id) => {
         if (error) {
@@ -412,7 +417,7 @@ export class Eventstore extends EventEmitter {
         }
         this.store.addSnapshot(made, (failed) => {
           if (failed || !this.options.maxSnapshotsCount) done(failed);
-          else this.store.cleanSnapshots({ aggregateId, aggregate, context }, done);
+          else this.store.cleanSnapshots(streamOfSnapshot(snapshot), done);
         });
       });
     };
