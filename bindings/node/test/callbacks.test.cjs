@@ -66,6 +66,17 @@ test('a store that calls back twice calls its user back once', async () => {
   assert.deepEqual(calls, [null]);
 });
 
+test('there is one argument where there is no result, so that async.waterfall counts on', async () => {
+  const es = eventstore(subjects['a store that extends']());
+  const count = (call) => new Promise((resolve) => call((...args) => resolve(args.length)));
+  assert.equal(await count((done) => es.init(done)), 1);
+  const stream = await es.getEventStream('x');
+  stream.addEvent({ n: 0 });
+  await stream.commit();
+  assert.equal(await count((done) => es.setEventToDispatched(stream.eventsToDispatch[0], done)), 1);
+  assert.equal(await count((done) => es.createSnapshot({ aggregateId: 'x', revision: 0, data: { n: 0 } }, done)), 1);
+});
+
 test('callbacks are called later, never before the call has returned', async () => {
   const es = await open(subjects['a store that extends']());
   let hasReturned = false;

@@ -199,6 +199,21 @@ test('what is committed while the older events are loaded goes out after them, o
   assert.deepEqual(seen, [0, 1, 2]);
 });
 
+test('any thenable of a publisher is waited for', async () => {
+  let settle;
+  const outcome = new Promise((resolve, reject) => (settle = { resolve, reject }));
+  const es = await publishing(subjects.inmemory(), (_payload) => ({
+    then: (resolved, rejected) => outcome.then(resolved, rejected),
+  }));
+  await commit(es, 'x', { n: 0 });
+  await sleep(20);
+  assert.deepEqual(await undispatched(es), [0]);
+  settle.reject(new Error('refused'));
+  await until(() => es.failures.length === 1);
+  assert.deepEqual(es.failures, [['refused', 0]]);
+  assert.deepEqual(await undispatched(es), [0]);
+});
+
 test('a second init publishes nothing twice', async () => {
   const seen = [];
   const release = [];

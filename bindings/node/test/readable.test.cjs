@@ -116,3 +116,30 @@ test('arguments that cannot be streamed are refused at once', async () => {
   assert.throws(() => es.streamEventsSince(), /^Error: Please pass in a date object!$/);
   assert.throws(() => es.streamEventsByRevision({}), /^Error: An aggregateId should be passed!$/);
 });
+
+for (const name of ['inmemory', 'sqlite']) {
+  test(`${name}: pages and streams go on from a cursor instead of skipping from the start again`, async () => {
+    const es = await filled(subjects[name](), [{}], 250);
+    const skips = [];
+    for (const call of ['getEvents', 'getEventsSince']) {
+      const read = es.store[call];
+      es.store[call] = function (query, skip, limit, done) {
+        skips.push(skip);
+        read.call(this, query, skip, limit, done);
+      };
+    }
+    for (const read of [() => es.streamEvents(5), () => es.streamEventsSince(new Date(0), 5)]) {
+      assert.equal((await read().toArray()).length, 245);
+    }
+    for (const first of [es.getEvents(5, 100), es.getEventsSince(new Date(0), 5, 100)]) {
+      const sizes = [];
+      let page = await first;
+      for (let n = 0; n < 4; n++) {
+        sizes.push(page.length);
+        page = await page.next();
+      }
+      assert.deepEqual(sizes, [100, 100, 45, 0]);
+    }
+    assert.deepEqual(skips, [5, 5, 5, 5]);
+  });
+}

@@ -209,6 +209,7 @@ for (const [name, options] of Object.entries(subjects)) {
     const gone = AbortSignal.abort(new Error('gone'));
     await assert.rejects(es.getEvents({ signal: gone }), /gone/);
     await assert.rejects(es.getEventStream('x', { signal: gone }), /gone/);
+    assert.equal((await es.getEvents('x', { signal: undefined })).length, 0);
     const stream = await es.getEventStream('x');
     stream.addEvent({ n: 0 });
     await stream.commit();
