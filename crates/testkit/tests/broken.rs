@@ -153,7 +153,7 @@ impl Broken {
             let mut part = Commit { events: vec![event.recorded_as(given)], ..commit.clone() };
             part.expected = if n == 0 { commit.expected } else { next(&written) };
             written.extend(self.inner.commit(part).await?.events);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_micros(100)).await;
         }
         Ok(Committed { events: written, repeated: false })
     }
