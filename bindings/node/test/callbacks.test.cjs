@@ -77,6 +77,16 @@ test('there is one argument where there is no result, so that async.waterfall co
   assert.equal(await count((done) => es.createSnapshot({ aggregateId: 'x', revision: 0, data: { n: 0 } }, done)), 1);
 });
 
+test('events that are none, from a custom store, are an error and no crash', async () => {
+  const es = await open(subjects['a store that extends']());
+  const wrong = /^Error: The events passed should all have a streamRevision!$/;
+  es.store.getEventsByRevision = (query, revMin, revMax, done) => done(null, [{}]);
+  es.store.getLastEvent = (query, done) => done(null, {});
+  await assert.rejects(es.getEventStream('x'), wrong);
+  await assert.rejects(es.getFromSnapshot('x'), wrong);
+  await assert.rejects(es.getLastEventAsStream('x'), wrong);
+});
+
 test('callbacks are called later, never before the call has returned', async () => {
   const es = await open(subjects['a store that extends']());
   let hasReturned = false;

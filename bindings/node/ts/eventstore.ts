@@ -331,10 +331,22 @@ export class Eventstore extends EventEmitter {
     const load = (done: Callback<EventStream>): void => {
       this.getEventsByRevision(of, revMin, revMax, (error, events) => {
         if (error) done(error);
-        else done(null, new EventStream(this, of, events));
+        else this.loaded(of, events, done);
       });
     };
     return callOrPromise<EventStream>(callback, load, options);
+  }
+
+  /** Makes a stream of what a store found, which from a custom store may be anything. */
+  private loaded(query: Query, events: RecordedEvent[] | undefined, done: Callback<EventStream>): void {
+    let stream: EventStream;
+    try {
+      stream = new EventStream(this, query, events);
+    } catch (unusable) {
+      done(unusable as Error);
+      return;
+    }
+    done(null, stream);
   }
 
   /**
@@ -482,7 +494,7 @@ export class Eventstore extends EventEmitter {
     const load = (done: Callback<EventStream>): void => {
       this.store.getLastEvent(of, (error, event?: RecordedEvent | null) => {
         if (error) done(error);
-        else done(null, new EventStream(this, of, event ? [event] : []));
+        else this.loaded(of, event ? [event] : [], done);
       });
     };
     return callOrPromise<EventStream>(callback, load, options);
