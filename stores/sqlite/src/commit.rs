@@ -57,11 +57,13 @@ fn append(
     first_revision: u64,
     positions: bool,
 ) -> Result<Committed> {
-    let first_position = if positions { Some(last_position(connection)? + 1) } else { None };
+    let count = commit.events.len() as u64;
+    in_range("revision", first_revision.saturating_add(count))?;
+    let first_position = if positions { Some(next_position(connection, count)?) } else { None };
+    let given_positions = || commit.events.iter().filter_map(|e| e.given.as_ref()?.position);
+    given_positions().try_for_each(|position| in_range("position", position))?;
+    let counts_positions = positions || given_positions().next().is_some();
     let events = commit.record(first_revision, first_position)?;
-    if signed(first_revision.saturating_add(events.len() as u64)) == i64::MAX {
-        return Err(Error::invalid("the revision is beyond what SQLite can hold."));
-    }
     let Some(head) = events.first() else { return Err(Error::invalid("nothing to commit.")) };
     let kind = kind(connection, &head.stream)?;
     let stream = match stream {
@@ -75,7 +77,7 @@ fn append(
         connection.prepare_cached(sql).and_then(|mut s| s.execute([stream])).map_err(from_sqlite)?;
     }
     insert(connection, stream, kind, &events)?;
-    if let (true, Some(highest)) = (positions, events.iter().filter_map(|e| e.position).max()) {
+    if let (true, Some(highest)) = (counts_positions, events.iter().filter_map(|e| e.position).max()) {
         raise_position(connection, highest)?;
     }
     Ok(Committed { events, repeated: false })
@@ -87,7 +89,8 @@ fn insert(connection: &Connection, stream: i64, kind: i64, events: &[RecordedEve
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?10, ?11)";
     let mut insert = connection.prepare_cached(sql).map_err(from_sqlite)?;
     for (index, event) in events.iter().enumerate() {
-        let made = event_id(&event.commit_id, event.commit_sequence) == event.id;
+        let made = u64::from(event.commit_sequence) == index as u64
+            && event_id(&event.commit_id, event.commit_sequence) == event.id;
         let given_id = (!made).then_some(&*event.id);
         let size = (index == 0).then_some(events.len() as u64).map(signed);
         insert
@@ -135,15 +138,29 @@ fn new_stream(connection: &Connection, id: &StreamId, kind: i64) -> Result<i64> 
 
 /// Sets global positions aside; the first of them.
 pub(crate) fn reserve_positions(connection: &Connection, count: u64) -> Result<u64> {
-    let last = last_position(connection)?;
-    raise_position(connection, last.saturating_add(count))?;
+    let first = next_position(connection, count)?;
+    raise_position(connection, first - 1 + count)?;
+    Ok(first)
+}
+
+/// The first of so many positions that follow the last one given.
+fn next_position(connection: &Connection, count: u64) -> Result<u64> {
+    let sql = "SELECT value FROM meta WHERE name = 'position'";
+    let value = connection.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
+    let last = value.map(i64::cast_unsigned).map_err(from_sqlite)?;
+    in_range("position", last.saturating_add(count))?;
     Ok(last + 1)
 }
 
-fn last_position(connection: &Connection) -> Result<u64> {
-    let sql = "SELECT value FROM meta WHERE name = 'position'";
-    let value = connection.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)));
-    value.map(i64::cast_unsigned).map_err(from_sqlite)
+/// Refuses a number that SQLite can't hold, or the one after it.
+pub(crate) fn in_range(what: &str, number: u64) -> Result<()> {
+    if signed(number) < i64::MAX {
+        return Ok(());
+    }
+    let most = i64::MAX - 1;
+    Err(Error::invalid(format!(
+        "{what} {number} is beyond what SQLite can hold, which is {most}. Nothing was written."
+    )))
 }
 
 fn raise_position(connection: &Connection, to: u64) -> Result<()> {

@@ -30,9 +30,20 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
         ),
         Some(ErrorCode::TooBig) => (ErrorKind::TooLarge, "a value is larger than SQLite takes.", false),
         Some(ErrorCode::SystemIoFailure) => (ErrorKind::Backend, "the disk failed under SQLite.", true),
+        None if is_conversion(&error) => (
+            ErrorKind::Corrupt,
+            "the SQLite file is damaged: a value has not the form it was written in. Restore a copy.",
+            false,
+        ),
         _ => (ErrorKind::Backend, "SQLite refused.", false),
     };
     Error::new(kind, message).retryable(retryable).with_source(error)
+}
+
+/// Whether a value that was read is none that this crate writes.
+fn is_conversion(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }
 
 /// The same, naming the file.
@@ -44,6 +55,14 @@ pub(crate) fn in_file(error: Error, path: Option<&Path>) -> Error {
     match path {
         Some(path) => error.with_context("file", path.display()),
         None => error,
+    }
+}
+
+/// The same, naming the file where the fault is the file's and not the call's.
+pub(crate) fn blame(error: Error, path: Option<&Path>) -> Error {
+    match error.kind() {
+        ErrorKind::Concurrency(_) | ErrorKind::InvalidArgument | ErrorKind::TooLarge => error,
+        _ => in_file(error, path),
     }
 }
 

@@ -17,10 +17,10 @@
 use std::path::Path;
 
 use annals_core::{Error, ErrorKind, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::config::{Durability, SqliteConfig};
-use crate::error::{at, in_file};
+use crate::error::{at, from_sqlite, in_file};
 
 /// "annl": marks a file as one of ours (`PRAGMA application_id`).
 const APPLICATION: i32 = 0x616e_6e6c;
@@ -96,37 +96,53 @@ pub(crate) fn connect(config: &SqliteConfig) -> Result<Connection> {
 
 /// Makes the layout, or brings it up to date. Leaves a file that isn't ours as it is.
 pub(crate) fn prepare(connection: &mut Connection, path: Option<&Path>) -> Result<()> {
-    let number = |connection: &Connection, what: &str| {
-        connection.query_row(what, [], |row| row.get::<_, i32>(0)).map_err(at(path))
-    };
-    let (application, version) = ("PRAGMA application_id", "PRAGMA user_version");
-    let foreign = number(connection, application)? != APPLICATION
-        && number(connection, "SELECT count(*) FROM sqlite_schema")? > 0;
-    if foreign {
-        let message = "the file is a SQLite database of something else: name another file. Nothing was changed.";
-        return Err(in_file(Error::invalid(message), path));
-    }
-    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
-    let refuse_newer = |is: i32| {
-        let message = format!(
-            "the file was written by a newer annals (layout {is}, this one knows {known}): upgrade annals. Nothing was changed."
-        );
-        if is > known { Err(in_file(Error::new(ErrorKind::Unsupported, message), path)) } else { Ok(()) }
-    };
-    refuse_newer(number(connection, version)?)?;
+    // One state of the file: another process may be making the layout at this moment.
+    let state = connection.unchecked_transaction().map_err(at(path))?;
+    let taken = steps_taken(&state, path)?;
+    state.finish().map_err(at(path))?;
     if path.is_some() {
-        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(at(path))?;
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(at(path))?;
+        if mode != "wal" {
+            let message = "the file can't be in WAL mode where it is: put it on a disk of this machine.";
+            return Err(in_file(Error::new(ErrorKind::Unsupported, message), path));
+        }
     }
-    if number(connection, version)? == known {
+    if taken == MIGRATIONS.len() {
         return Ok(());
     }
-    let step = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(at(path))?;
-    let taken = number(&step, version)?;
-    refuse_newer(taken)?;
-    for migration in MIGRATIONS.iter().skip(usize::try_from(taken).unwrap_or(0)) {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(at(path))?;
+    for migration in MIGRATIONS.iter().skip(steps_taken(&step, path)?) {
         step.execute_batch(migration).map_err(at(path))?;
     }
     step.pragma_update(None, "application_id", APPLICATION).map_err(at(path))?;
-    step.pragma_update(None, "user_version", known).map_err(at(path))?;
+    step.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(at(path))?;
     step.commit().map_err(at(path))
+}
+
+/// How many migrations the file has behind it. Fails where it isn't ours, or is from a newer annals.
+fn steps_taken(connection: &Connection, path: Option<&Path>) -> Result<usize> {
+    let number = |what: &str| connection.query_row(what, [], |row| row.get::<_, i64>(0)).map_err(at(path));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    let empty = application == 0 && version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !empty && application != i64::from(APPLICATION) {
+        let message = "the file is a SQLite database of something else: name another file. Nothing was changed.";
+        return Err(in_file(Error::invalid(message), path));
+    }
+    let known = MIGRATIONS.len();
+    match usize::try_from(version) {
+        Ok(taken) if taken <= known => Ok(taken),
+        _ => {
+            let message = format!(
+                "the file was written by a newer annals (layout {version}, this one knows {known}): upgrade annals. Nothing was changed."
+            );
+            Err(in_file(Error::new(ErrorKind::Unsupported, message), path))
+        }
+    }
+}
+
+/// Empties every table.
+pub(crate) fn clear(connection: &Connection) -> Result<()> {
+    let tables = "DELETE FROM events; DELETE FROM streams; DELETE FROM kinds; DELETE FROM snapshots;
+                  UPDATE meta SET value = 0;";
+    connection.execute_batch(tables).map_err(from_sqlite)
 }

@@ -25,7 +25,7 @@
 //! One thread writes. Commits that wait while it is busy share its next transaction, and with it one flush to disk;
 //! each is still its own unit, so that a conflict refuses only the commit that has it. Reads run beside it on
 //! connections of their own. Positions are given inside the one writing transaction, so that a reader by position
-//! misses nothing.
+//! misses nothing. A page holds at most 10,000 events, and ends once it has 16 MiB of payload.
 //!
 //! # Layout
 //! - `config`: options and URLs

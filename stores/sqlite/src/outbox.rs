@@ -10,11 +10,9 @@ pub(crate) fn mark(connection: &Connection, ids: &[Text]) -> Result<()> {
     let given = "UPDATE events SET undispatched = 0 WHERE given_id = ?1 AND undispatched";
     let made = "UPDATE events SET undispatched = 0
                 WHERE (stream, revision) IN (
-                  SELECT e.stream, e.revision FROM events head
-                  JOIN events e ON e.stream = head.stream
-                    AND e.revision >= head.revision AND e.revision < head.revision + head.commit_size
-                  WHERE head.commit_id = ?1 AND head.commit_size IS NOT NULL
-                    AND e.commit_sequence = ?2 AND e.given_id IS NULL AND e.undispatched)";
+                  SELECT head.stream, head.revision + ?2 FROM events head
+                  WHERE head.commit_id = ?1 AND head.commit_size IS NOT NULL AND head.commit_size > ?2)
+                AND given_id IS NULL AND undispatched";
     let mut given = connection.prepare_cached(given).map_err(from_sqlite)?;
     let mut made = connection.prepare_cached(made).map_err(from_sqlite)?;
     for id in ids {

@@ -18,6 +18,9 @@ use crate::error::from_sqlite;
 /// The most events in one page.
 pub(crate) const MAX_PAGE: usize = 10_000;
 
+/// A page ends once its payloads have so many bytes.
+pub(crate) const MAX_PAGE_BYTES: usize = 16 << 20;
+
 const COLUMNS: &str = "e.revision, e.commit_id, e.commit_sequence, e.rest_in_commit, e.commit_stamp, e.position,
     e.given_id, e.payload, e.stream";
 
@@ -211,17 +214,19 @@ fn merge(connection: &Connection, read: &Read, sources: &[Source]) -> Result<Pag
     }
     let mut heads = BinaryHeap::new();
     let mut page = Page::default();
-    let mut last = None;
+    let (mut last, mut bytes) = (None, 0);
     for (index, walk) in cursors.iter_mut().enumerate() {
         heads.extend(walk.step(read)?.map(|key| (Reverse(key), index)));
     }
     while page.events.len() < limit
+        && bytes < MAX_PAGE_BYTES
         && let Some((Reverse(key), index)) = heads.pop()
     {
         let walk = &mut cursors[index];
         if skip > 0 {
             skip -= 1;
         } else {
+            bytes += walk.head.as_ref().map_or(0, |event| event.payload.json().len());
             page.events.extend(walk.head.take());
             last = Some(key);
         }

@@ -4,7 +4,7 @@ use annals_core::{Error, Payload, Result, Scope, Snapshot, SnapshotQuery, Snapsh
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::commit::{find_stream, stream_key};
+use crate::commit::{find_stream, in_range, stream_key};
 use crate::error::from_sqlite;
 use crate::read::{self, signed};
 
@@ -14,6 +14,7 @@ pub(crate) fn add(connection: &Connection, snapshot: &Snapshot) -> Result<()> {
             "aggregateId not defined! Give the snapshot's stream an aggregate id that is not empty.",
         ));
     }
+    snapshot.revision.map_or(Ok(()), |revision| in_range("revision", revision))?;
     let stream = stream_key(connection, &snapshot.stream)?;
     let version = match &snapshot.version {
         None => ToSqlOutput::from(rusqlite::types::Null),

@@ -1,18 +1,18 @@
 //! Threads that own connections: one writes, several read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use annals_core::{Commit, Committed, Error, ErrorKind, Page, Read, Result, Snapshot, SnapshotQuery, StreamId, Text};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::config::SqliteConfig;
-use crate::error::{at, closed, from_sqlite, in_file};
+use crate::error::{at, blame, closed, from_sqlite};
 use crate::{commit, layout, outbox, read, snapshot};
 
 /// The most jobs that share one transaction.
@@ -77,7 +77,7 @@ impl Workers {
                 spawn(&format!("annals-sqlite-reader-{number}"), move || {
                     for job in jobs {
                         if let Job::Query(query) = job {
-                            answer(&connection, query, path.as_ref());
+                            answer(&connection, query, path.as_deref());
                         }
                     }
                     drop((connection, held));
@@ -113,8 +113,8 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
     })
 }
 
-fn answer(connection: &Connection, query: Query, path: Option<&PathBuf>) {
-    let named = |error: Error| in_file(error, path.map(PathBuf::as_path));
+fn answer(connection: &Connection, query: Query, path: Option<&Path>) {
+    let named = |error: Error| blame(error, path);
     // Nobody waits for an answer whose future was dropped.
     let _ = match query {
         Query::Read(read, to) => to.send(consistently(connection, |c| read::page(c, &read)).map_err(named)).is_ok(),
@@ -153,7 +153,7 @@ impl Writer {
                     Job::Write(write) => group.push(write),
                     Job::Query(query) => {
                         self.write(std::mem::take(&mut group));
-                        answer(&self.connection, query, self.path.as_ref());
+                        answer(&self.connection, query, self.path.as_deref());
                     }
                 }
                 if group.len() < GROUP {
@@ -169,26 +169,33 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let (positions, count) = (self.positions, group.len());
-        let path = self.path.clone();
-        let name = |error: rusqlite::Error| at(path.as_deref())(error);
+        let (positions, path, count) = (self.positions, self.path.as_deref(), group.len());
+        let mut group = group.into_iter();
         let mut transaction = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
             Err(error) => {
-                let why = name(error);
-                return group.into_iter().for_each(|write| write.refuse(&why));
+                let why = at(path)(error);
+                return group.for_each(|write| write.refuse(&why));
             }
         };
-        let answers: Vec<Pending> = group.into_iter().map(|write| write.run(&mut transaction, positions)).collect();
-        match transaction.commit() {
+        let mut answers: Vec<Pending> = Vec::with_capacity(count);
+        // Some faults (a full disk, one that fails) make SQLite undo the whole transaction, not the one write they hit.
+        while !transaction.is_autocommit()
+            && let Some(write) = group.next()
+        {
+            answers.push(write.run(&mut transaction, positions, path));
+        }
+        let outcome =
+            if transaction.is_autocommit() { Err(undone(path)) } else { transaction.commit().map_err(at(path)) };
+        match outcome {
             Ok(()) => {
                 self.transactions.fetch_add(1, Relaxed);
                 debug!(writes = count, "committed a group");
-                answers.into_iter().for_each(|pending| pending(None));
+                answers.into_iter().for_each(|answer| answer(None));
             }
-            Err(error) => {
-                let why = name(error);
-                answers.into_iter().for_each(|pending| pending(Some(&why)));
+            Err(why) => {
+                answers.into_iter().for_each(|answer| answer(Some(&why)));
+                group.for_each(|write| write.refuse(&why));
             }
         }
     }
@@ -197,8 +204,15 @@ impl Writer {
 /// An outcome that is told once the transaction has been committed (`None`) or has failed.
 type Pending = Box<dyn FnOnce(Option<&Error>)>;
 
+/// What the writes fail with that shared a transaction with one that made SQLite undo it.
+fn undone(path: Option<&Path>) -> Error {
+    let message = "SQLite undid the transaction that this write shared with one that failed. Nothing of it was written: try again.";
+    blame(Error::new(ErrorKind::Backend, message).retryable(true), path)
+}
+
 fn same(error: &Error) -> Error {
-    let copy = Error::new(error.kind().clone(), error.to_string()).retryable(error.is_retryable());
+    let copy = Error::new(error.kind().clone(), error.message()).retryable(error.is_retryable());
+    let copy = error.context().iter().fold(copy, |copy, (name, value)| copy.with_context(name, value));
     match std::error::Error::source(error) {
         Some(source) => copy.with_source(source.to_string()),
         None => copy,
@@ -214,33 +228,31 @@ impl Write {
         }
     }
 
-    fn run(self, transaction: &mut rusqlite::Transaction<'_>, positions: bool) -> Pending {
+    fn run(self, group: &mut Transaction<'_>, positions: bool, path: Option<&Path>) -> Pending {
         match self {
-            Self::Commit(commit, to) => unit(transaction, to, |c| commit::write(c, commit, positions)),
-            Self::Mark(ids, to) => unit(transaction, to, |c| outbox::mark(c, &ids)),
-            Self::AddSnapshot(snapshot, to) => unit(transaction, to, |c| snapshot::add(c, &snapshot)),
-            Self::CleanSnapshots(stream, keep, to) => unit(transaction, to, |c| snapshot::clean(c, &stream, keep)),
-            Self::ReservePositions(count, to) => unit(transaction, to, |c| commit::reserve_positions(c, count)),
-            Self::Clear(to) => unit(transaction, to, |c| {
-                let tables = "DELETE FROM events; DELETE FROM streams; DELETE FROM kinds; DELETE FROM snapshots;
-                              UPDATE meta SET value = 0;";
-                c.execute_batch(tables).map_err(from_sqlite)
-            }),
+            Self::Commit(commit, to) => unit(group, path, to, |c| commit::write(c, commit, positions)),
+            Self::Mark(ids, to) => unit(group, path, to, |c| outbox::mark(c, &ids)),
+            Self::AddSnapshot(snapshot, to) => unit(group, path, to, |c| snapshot::add(c, &snapshot)),
+            Self::CleanSnapshots(stream, keep, to) => unit(group, path, to, |c| snapshot::clean(c, &stream, keep)),
+            Self::ReservePositions(count, to) => unit(group, path, to, |c| commit::reserve_positions(c, count)),
+            Self::Clear(to) => unit(group, path, to, layout::clear),
         }
     }
 }
 
 /// Runs one write inside the group's transaction, undoing it alone where it fails.
 fn unit<T: Send + 'static>(
-    transaction: &mut rusqlite::Transaction<'_>,
+    group: &mut Transaction<'_>,
+    path: Option<&Path>,
     to: Answer<T>,
     run: impl FnOnce(&Connection) -> Result<T>,
 ) -> Pending {
-    let outcome = transaction.savepoint().map_err(from_sqlite).and_then(|savepoint| {
+    let outcome = group.savepoint().map_err(from_sqlite).and_then(|savepoint| {
         let outcome = run(&savepoint)?;
         savepoint.commit().map_err(from_sqlite)?;
         Ok(outcome)
     });
+    let outcome = outcome.map_err(|error| blame(error, path));
     Box::new(move |failed| {
         let _ = to.send(match failed {
             Some(error) if outcome.is_ok() => Err(same(error)),
