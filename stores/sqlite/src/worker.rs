@@ -260,3 +260,38 @@ fn unit<T: Send + 'static>(
         });
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use annals_core::{NewEvent, Payload};
+
+    use super::*;
+
+    fn commit(stream: &str) -> (Write, oneshot::Receiver<Result<Committed>>) {
+        let (to, answer) = oneshot::channel();
+        let event = NewEvent::new(Payload::from_json("1".to_owned()).unwrap());
+        (Write::Commit(Commit::new(stream, [event]), to), answer)
+    }
+
+    #[test]
+    fn a_commit_that_fails_at_the_end_acknowledges_nobody() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        layout::prepare(&mut connection, None).unwrap();
+        let transactions = Arc::new(AtomicU64::new(0));
+        let mut writer = Writer { connection, path: None, positions: false, transactions: transactions.clone() };
+        let ((first, mut to_first), (second, mut to_second)) = (commit("a"), commit("b"));
+        writer.connection.commit_hook(Some(|| true)).unwrap();
+        writer.write(vec![first, second]);
+        assert!(to_first.try_recv().unwrap().is_err() && to_second.try_recv().unwrap().is_err());
+        assert_eq!(transactions.load(Relaxed), 0);
+        writer.connection.commit_hook(None::<fn() -> bool>).unwrap();
+        let count = |writer: &Writer| {
+            writer.connection.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(count(&writer), 0);
+        let (third, mut to_third) = commit("a");
+        writer.write(vec![third]);
+        assert!(to_third.try_recv().unwrap().is_ok(), "the writer goes on");
+        assert_eq!((count(&writer), transactions.load(Relaxed)), (1, 1));
+    }
+}

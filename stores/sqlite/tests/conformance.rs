@@ -1,4 +1,4 @@
-//! The SQLite store keeps the contract, in a file and in memory.
+//! The SQLite store keeps the contract in a file.
 
 use std::sync::Arc;
 
@@ -15,9 +15,6 @@ async fn open(config: SqliteConfig) -> Result<DynStore> {
 #[async_trait::async_trait]
 impl Subject for Sqlite {
     async fn open(&self, positions: bool) -> Result<Opened> {
-        if std::env::var_os("ANNALS_SQLITE_IN_MEMORY").is_some() {
-            return Ok(Opened { store: open(SqliteConfig::memory().positions(positions)).await?, again: None });
-        }
         let folder =
             Arc::new(tempfile::tempdir().map_err(|e| annals_core::Error::invalid("no folder").with_source(e))?);
         let config = SqliteConfig::file(folder.path().join("events.db")).positions(positions);
