@@ -161,7 +161,9 @@ test('a store that does not connect in time fails init; one that recovers in tim
   class Silent extends Custom {
     connect() {}
   }
+  const begun = Date.now();
   await assert.rejects(eventstore({ type: Silent, timeout: 30 }).init(), /30 ms/);
+  assert.ok(Date.now() - begun < 1000, 'it gave up in time');
   let tries = 0;
   class Late extends Custom {
     connect(done) {
