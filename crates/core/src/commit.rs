@@ -1,9 +1,6 @@
 //! Commits: what a writer hands to a store, and what it gets back.
 
-use std::io::Write as _;
 use std::sync::Arc;
-
-use smallvec::SmallVec;
 
 use crate::{Error, EventMappings, NewEvent, RecordedEvent, Result, StreamId, Text, Timestamp};
 
@@ -174,10 +171,13 @@ fn mapped_equal(commit: &Commit, again: &RecordedEvent, recorded: &RecordedEvent
 
 /// The id of an event: the commit id followed directly by the commit sequence in decimal.
 pub fn event_id(commit_id: &str, commit_sequence: u32) -> Text {
-    let mut id = SmallVec::<[u8; 64]>::from_slice(commit_id.as_bytes());
-    // Writing to a vector can't fail.
-    let _ = write!(id, "{commit_sequence}");
-    String::from_utf8_lossy(&id).into()
+    let mut id = String::with_capacity(commit_id.len() + 10);
+    id.push_str(commit_id);
+    match char::from_digit(commit_sequence, 10) {
+        Some(digit) => id.push(digit),
+        None => id.push_str(&commit_sequence.to_string()),
+    }
+    id.into()
 }
 
 /// What a commit became.

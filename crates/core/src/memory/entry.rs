@@ -10,7 +10,8 @@ use crate::{Cursor, Error, Order, RecordedEvent, Result};
 /// A commit: never changed once it is in the log, but for its marks.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) events: Box<[RecordedEvent]>,
+    /// Most commits have one event: it stands here.
+    pub(super) events: SmallVec<[RecordedEvent; 1]>,
     dispatched: SmallVec<[AtomicBool; 16]>,
     /// The place of the first event among all events, in order of arrival.
     serial: u64,
@@ -47,14 +48,14 @@ impl Log {
         first
     }
 
-    pub(super) fn push(&mut self, events: Vec<RecordedEvent>) -> Arc<Entry> {
+    pub(super) fn push(&mut self, events: SmallVec<[RecordedEvent; 1]>) -> Arc<Entry> {
         if let Some(highest) = events.iter().filter_map(|e| e.position).max() {
             self.last_position = self.last_position.max(highest);
         }
         let dispatched = events.iter().map(|_| AtomicBool::new(false)).collect();
         let serial = self.events;
         self.events += events.len() as u64;
-        let entry = Arc::new(Entry { events: events.into(), dispatched, serial });
+        let entry = Arc::new(Entry { events, dispatched, serial });
         self.entries.push(entry.clone());
         entry
     }

@@ -77,12 +77,13 @@ impl MemoryStore {
     }
 
     fn append(&self, commit: Commit) -> Result<Committed> {
+        let id = self.commits.key(&commit.id);
         let mut shard = self.streams.lock(&commit.stream);
         let stream = shard.stream(&commit.stream);
         let last = stream.and_then(|s| s.last_revision());
         let first = match commit.expected.first_revision(&commit.stream, last) {
             Ok(first) if matches!(commit.expected, crate::ExpectedRevision::FreeFrom(_)) => first,
-            outcome => match self.commits.find(&commit.stream, &commit.id) {
+            outcome => match self.commits.find(&commit.stream, &commit.id, id) {
                 Some(entry) if commit.is_recorded_as(&entry.events) => {
                     return Ok(Committed { events: entry.events.to_vec(), repeated: true });
                 }
@@ -93,13 +94,13 @@ impl MemoryStore {
         let (entry, events) = if self.positions {
             let mut log = self.log.lock();
             let events = commit.record(first, Some(log.next_position()))?;
-            (log.push(events.clone()), events)
+            (log.push(events.as_slice().into()), events)
         } else {
             let events = commit.record(first, None)?;
-            let kept = events.clone();
+            let kept = events.as_slice().into();
             (self.log.lock().push(kept), events)
         };
-        self.commits.insert(&entry);
+        self.commits.insert(&entry, id);
         shard.append(&entry, &self.streams);
         Ok(Committed { events, repeated: false })
     }

@@ -120,9 +120,12 @@ impl Default for Commits {
 }
 
 impl Commits {
-    pub(super) fn insert(&self, entry: &Arc<Entry>) {
-        let Some(first) = entry.events.first() else { return };
-        let hash = self.hasher.hash_one(&*first.commit_id);
+    /// Where a commit id is looked for.
+    pub(super) fn key(&self, commit_id: &str) -> u64 {
+        self.hasher.hash_one(commit_id)
+    }
+
+    pub(super) fn insert(&self, entry: &Arc<Entry>, hash: u64) {
         shard_of(&self.shards, hash).lock().insert_unique(hash, (hash, entry.clone()), |(hash, _)| *hash);
         for slot in entry.slots() {
             let event = slot.event();
@@ -133,8 +136,7 @@ impl Commits {
         }
     }
 
-    pub(super) fn find(&self, stream: &StreamId, commit_id: &str) -> Option<Arc<Entry>> {
-        let hash = self.hasher.hash_one(commit_id);
+    pub(super) fn find(&self, stream: &StreamId, commit_id: &str, hash: u64) -> Option<Arc<Entry>> {
         let shard = shard_of(&self.shards, hash).lock();
         let found = shard.find(hash, |(_, e)| {
             e.events.first().is_some_and(|first| *first.commit_id == *commit_id && first.stream == *stream)
