@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-node test-examples bench lint lint-rust lint-node fmt node
+.PHONY: help demo test test-rust test-node test-examples test-bench bench lint lint-rust lint-node fmt node
 
 STORE ?= all
 NODE := bindings/node
@@ -21,7 +21,7 @@ demo: node
 
 test:
 	@case "$(STORE)" in \
-	  all) $(MAKE) --no-print-directory test-rust test-node test-examples ;; \
+	  all) $(MAKE) --no-print-directory test-rust test-node test-examples test-bench ;; \
 	  memory) cargo test -p annals-core && cargo test -p annals-testkit --test memory ;; \
 	  sqlite) cargo test -p annals-sqlite ;; \
 	  *) echo "There is no STORE=$(STORE): memory, sqlite or all." >&2; exit 2 ;; \
@@ -35,6 +35,10 @@ test-node: node
 
 test-examples: node
 	examples/test.sh
+
+# That the harness works, in seconds: not a measurement.
+test-bench: node
+	bench/test.sh
 
 bench: node
 	STORE=$(STORE) bench/run.sh
