@@ -1,7 +1,16 @@
 // The packed package installs into an empty project and runs there, with no compiler in reach.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -92,11 +101,22 @@ test("under node-eventstore's name, deep requires included", () => {
   assert.equal(name, 'annals');
 });
 
-test('without the addon the error names the package to install', () => {
+test('without an addon beside it, it takes the one of the platform’s package, or names that package', () => {
   const cwd = project({ annals: `file:${tarball}` });
-  for (const file of execFileSync('ls', [join(cwd, 'node_modules/annals')], { encoding: 'utf8' }).split('\n')) {
-    if (file.endsWith('.node')) rmSync(join(cwd, 'node_modules/annals', file));
-  }
-  writeFileSync(join(cwd, 'try.cjs'), `try { require('annals')(); } catch (error) { console.log(error.message); }`);
-  assert.match(run(['try.cjs'], cwd), /no native store for this platform .*install the package annals-/);
+  const installed = join(cwd, 'node_modules/annals');
+  const [addon] = readdirSync(installed).filter((file) => file.endsWith('.node'));
+  const triple = addon.split('.')[1];
+  const platform = join(cwd, 'node_modules', `annals-${triple}`);
+  cpSync(join(packageRoot, 'npm', triple), platform, { recursive: true });
+  renameSync(join(installed, addon), join(platform, addon));
+  writeFileSync(
+    join(cwd, 'try.cjs'),
+    `try { require('annals')(); console.log('loaded'); } catch (error) { console.log(error.message); }`,
+  );
+  assert.equal(run(['try.cjs'], cwd), 'loaded\n');
+  rmSync(platform, { recursive: true });
+  assert.match(
+    run(['try.cjs'], cwd),
+    new RegExp(`no native store for this platform .*install the package annals-${triple}`),
+  );
 });
