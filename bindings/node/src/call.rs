@@ -14,17 +14,9 @@ use crate::text;
 /// A stream's or a filter's parts: context, aggregate, aggregate id.
 type Parts = (Option<String>, Option<String>, Option<String>);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CommitArguments {
-    stream: Parts,
-    id: String,
-    stamp: i64,
-    first_revision: Option<u64>,
-    payloads: Vec<Payload>,
-    given: Option<Vec<Option<Given>>>,
-    position_path: Option<String>,
-}
+/// Stream, commit id, stamp, first revision, payloads, envelopes, where a position goes in a payload: in a row rather than
+/// under names, as this is the call that is made most.
+type CommitArguments = (Parts, Text, i64, Option<u64>, Vec<Payload>, Option<Vec<Option<Given>>>, Option<String>);
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -113,9 +105,9 @@ fn filter((context, aggregate, aggregate_id): Parts) -> Filter {
     Filter { context: part(context), aggregate: part(aggregate), aggregate_id: part(aggregate_id) }
 }
 
-fn commit(arguments: CommitArguments) -> Result<Commit> {
-    let mut events: Vec<NewEvent> = arguments.payloads.into_iter().map(NewEvent::new).collect();
-    for (event, given) in events.iter_mut().zip(arguments.given.unwrap_or_default()) {
+fn commit((stream, id, stamp, first_revision, payloads, given, position_path): CommitArguments) -> Result<Commit> {
+    let mut events: Vec<NewEvent> = payloads.into_iter().map(NewEvent::new).collect();
+    for (event, given) in events.iter_mut().zip(given.unwrap_or_default()) {
         event.given = given.map(|given| {
             Box::new(GivenEnvelope {
                 id: given.id,
@@ -126,13 +118,15 @@ fn commit(arguments: CommitArguments) -> Result<Commit> {
             })
         });
     }
-    let mappings = arguments.position_path.map(|path| EventMappings::new([("position", path)])).transpose()?;
-    let mut commit = Commit::new(stream_id(arguments.stream), events)
-        .with_id(arguments.id)
-        .with_stamp(Timestamp::from_millis(arguments.stamp))
-        .expect(arguments.first_revision.map_or(ExpectedRevision::Any, ExpectedRevision::FreeFrom));
-    commit.mappings = mappings.map(Arc::new);
-    Ok(commit)
+    let mappings = position_path.map(|path| EventMappings::new([("position", path)])).transpose()?;
+    Ok(Commit {
+        stream: stream_id(stream),
+        id,
+        stamp: Timestamp::from_millis(stamp),
+        expected: first_revision.map_or(ExpectedRevision::Any, ExpectedRevision::FreeFrom),
+        events,
+        mappings: mappings.map(Arc::new),
+    })
 }
 
 fn read(arguments: ReadArguments) -> Read {

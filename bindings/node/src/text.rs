@@ -40,8 +40,8 @@ pub(crate) fn string(text: &str) -> String {
 /// `[first revision, first position]`
 pub(crate) fn committed(committed: &Committed) -> String {
     let first = committed.events.first();
-    let position = first.and_then(|e| e.position);
-    json!([first.map(|e| e.stream_revision), position]).to_string()
+    let (revision, position) = first.map_or((0, None), |e| (e.stream_revision, e.position));
+    position.map_or_else(|| format!("[{revision},null]"), |position| format!("[{revision},{position}]"))
 }
 
 /// `[[event, …], cursor]`, an event being `[context, aggregate, aggregateId, streamRevision, commitId, commitSequence,

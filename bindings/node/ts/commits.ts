@@ -12,7 +12,8 @@ export interface CommitTarget {
 
 /** Commits what was added to streams: those of one stream object one after another. */
 export class Commits {
-  private readonly waiting = new WeakMap<object, (() => void)[]>();
+  /** The commits that wait for one of the same stream, by stream; only while one is under way. */
+  private readonly waiting = new Map<object, (() => void)[]>();
 
   constructor(private readonly target: CommitTarget) {}
 

@@ -104,13 +104,21 @@ export function parsePage(answer: string): { events: StoredEvent[]; cursor: stri
 
 function stampOf(stamp: IncomingEvent['commitStamp']): number | null {
   if (stamp === undefined || stamp === null) return null;
-  const millis = new Date(stamp).getTime();
+  const millis = stamp instanceof Date ? stamp.getTime() : new Date(stamp).getTime();
   if (Number.isNaN(millis)) throw new TypeError('commitStamp is not a date');
   return millis;
 }
 
-function fail(message: string): never {
-  throw new Error(message);
+/** What of an event's envelope differs from what the commit would make; null, in the usual case, where nothing does. */
+function givenOf(event: IncomingEvent, index: number, count: number, commitId: string, stamp: number): object | null {
+  const id = text(event.id);
+  const at = stampOf(event.commitStamp) ?? stamp;
+  const sequence = event.commitSequence ?? index;
+  const rest = event.restInCommitStream ?? count - 1 - index;
+  const position = event.position ?? null;
+  const isIdMade = id === null || id === commitId + String(sequence);
+  const isMade = isIdMade && at === stamp && sequence === index && rest === count - 1 - index && position === null;
+  return isMade ? null : { id: isIdMade ? null : id, stamp: at, sequence, rest, position };
 }
 
 /**
@@ -118,49 +126,30 @@ function fail(message: string): never {
  *
  * @throws Error where an aggregateId or commitId is missing or different, or revisions have gaps.
  */
-export function commitOf(events: IncomingEvent[], positionPath: string | undefined): object {
+export function commitOf(events: IncomingEvent[], positionPath: string | undefined): unknown[] {
   const [first] = events;
-  if (!first) return fail('nothing to commit');
+  if (!first) throw new Error('nothing to commit');
   const stream = partsOf(first);
   const stamp = stampOf(first.commitStamp) ?? Date.now();
-  const commitId = text(first.commitId) ?? fail('commitId not defined or different!');
+  const commitId = text(first.commitId);
+  if (commitId === null) throw new Error('commitId not defined or different!');
   const firstRevision = first.streamRevision ?? null;
-  const given = events.map((event, index) => {
-    const parts = partsOf(event);
-    if (parts[2] === null) fail('aggregateId not defined!');
-    if (parts.some((part, i) => part !== stream[i])) fail('the events of one commit must belong to one stream');
-    if (text(event.commitId) !== commitId) fail('commitId not defined or different!');
+  const payloads: unknown[] = [];
+  let given: (object | null)[] | null = null;
+  for (const [index, event] of events.entries()) {
+    const parts = event === first ? stream : partsOf(event);
+    if (parts[2] === null) throw new Error('aggregateId not defined!');
+    if (parts[0] !== stream[0] || parts[1] !== stream[1] || parts[2] !== stream[2]) {
+      throw new Error('the events of one commit must belong to one stream');
+    }
+    if (text(event.commitId) !== commitId) throw new Error('commitId not defined or different!');
     const revision = event.streamRevision ?? null;
     if (revision !== null && (firstRevision === null || revision !== firstRevision + index)) {
-      fail('the events of one commit must have consecutive streamRevisions');
+      throw new Error('the events of one commit must have consecutive streamRevisions');
     }
-    const sequence = event.commitSequence ?? index;
-    const rest = event.restInCommitStream ?? events.length - 1 - index;
-    const id = text(event.id);
-    const at = stampOf(event.commitStamp);
-    const envelope = {
-      id: id === null || id === commitId + String(sequence) ? undefined : id,
-      stamp: at === null || at === stamp ? undefined : at,
-      sequence: sequence === index ? undefined : sequence,
-      rest: rest === events.length - 1 - index ? undefined : rest,
-      position: event.position ?? undefined,
-    };
-    const isGiven =
-      envelope.id !== undefined ||
-      envelope.stamp !== undefined ||
-      envelope.sequence !== undefined ||
-      envelope.rest !== undefined ||
-      envelope.position !== undefined;
-    return isGiven ? envelope : null;
-  });
-  const payloads = events.map((event) => (event.payload === undefined ? null : toExtended(event.payload)));
-  return {
-    stream,
-    id: commitId,
-    stamp,
-    firstRevision,
-    payloads,
-    given: given.some((envelope) => envelope !== null) ? given : undefined,
-    positionPath,
-  };
+    const envelope = givenOf(event, index, events.length, commitId, stamp);
+    if (envelope !== null) (given ??= new Array<null>(events.length).fill(null))[index] = envelope;
+    payloads.push(event.payload === undefined ? null : toExtended(event.payload));
+  }
+  return [stream, commitId, stamp, firstRevision, payloads, given, positionPath ?? null];
 }

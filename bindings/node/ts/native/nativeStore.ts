@@ -108,7 +108,7 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    let args: object;
+    let args: unknown[];
     try {
       args = commitOf(events, this.positionPath);
     } catch (error) {
