@@ -17,6 +17,7 @@
 use std::path::Path;
 
 use annals_core::{Error, ErrorKind, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::config::{Durability, SqliteConfig};
@@ -85,6 +86,8 @@ pub(crate) fn connect(config: &SqliteConfig) -> Result<Connection> {
     };
     connection.busy_timeout(config.busy_timeout).map_err(at(path))?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Otherwise SQLite plans some statements anew with every value that is bound to them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(at(path))?;
     connection
         .execute_batch(&format!(
             "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32768;
