@@ -21,7 +21,7 @@ if [ -z "$chosen" ] || node bench/node/race.mjs --list | grep -qx "$chosen"; the
     node bench/node/race.mjs $chosen >$out/node.jsonl
 fi
 
-command -v strace >/dev/null || { [ "$(id -u)" = 0 ] && apt-get install -qq -y strace >/dev/null; } ||
+command -v strace >/dev/null || { [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y strace >/dev/null; } ||
     echo "no strace: flushes will not be counted" >&2
 cargo build --quiet --locked $release -p annals-bench
 echo "Rust:" >&2

@@ -40,7 +40,7 @@ export async function reads(race, { ours, theirs, held, theirsPages = {} }) {
 }
 
 async function load(race, held, a, b) {
-  const count = quick ? 50 : 2_000;
+  const count = quick ? 50 : 1_000;
   await race.run({
     case: `load a stream of 100 events, ${held.toLocaleString('en')} held`,
     unit: 'loads/s',
