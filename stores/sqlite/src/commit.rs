@@ -7,7 +7,7 @@ use crate::error::from_sqlite;
 use crate::read::{self, signed};
 
 /// Writes a commit, or finds that it was written before. The caller holds the transaction.
-pub(crate) fn write(connection: &Connection, commit: Commit, positions: bool) -> Result<Committed> {
+pub(crate) fn write(connection: &Connection, commit: &Commit, positions: bool) -> Result<Committed> {
     let stream = find_stream(connection, &commit.stream)?;
     let last = stream.map(|key| last_event(connection, key)).transpose()?.flatten();
     let last_revision = last.map(|(revision, _)| revision);
@@ -15,7 +15,7 @@ pub(crate) fn write(connection: &Connection, commit: Commit, positions: bool) ->
         Ok(first) if matches!(commit.expected, ExpectedRevision::FreeFrom(_)) => {
             append(connection, commit, stream, last, first, positions)
         }
-        outcome => match stream.map(|key| earlier(connection, key, &commit)).transpose()?.flatten() {
+        outcome => match stream.map(|key| earlier(connection, key, commit)).transpose()?.flatten() {
             Some(events) if commit.is_recorded_as(&events) => Ok(Committed { events, repeated: true }),
             Some(_) => Err(commit.id_reused()),
             None => append(connection, commit, stream, last, outcome?, positions),
@@ -51,7 +51,7 @@ fn earlier(connection: &Connection, stream: i64, commit: &Commit) -> Result<Opti
 
 fn append(
     connection: &Connection,
-    commit: Commit,
+    commit: &Commit,
     stream: Option<i64>,
     last: Option<(u64, i64)>,
     first_revision: u64,
@@ -63,7 +63,7 @@ fn append(
     let given_positions = || commit.events.iter().filter_map(|e| e.given.as_ref()?.position);
     given_positions().try_for_each(|position| in_range("position", position))?;
     let counts_positions = positions || given_positions().next().is_some();
-    let events = commit.record(first_revision, first_position)?;
+    let events = commit.clone().record(first_revision, first_position)?;
     let Some(head) = events.first() else { return Err(Error::invalid("nothing to commit.")) };
     let kind = kind(connection, &head.stream)?;
     let stream = match stream {

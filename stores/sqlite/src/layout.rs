@@ -91,7 +91,7 @@ pub(crate) fn connect(config: &SqliteConfig) -> Result<Connection> {
     connection
         .execute_batch(&format!(
             "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -32768;
-             PRAGMA temp_store = MEMORY;"
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;"
         ))
         .map_err(at(path))?;
     Ok(connection)

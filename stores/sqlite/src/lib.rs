@@ -54,7 +54,8 @@ use std::sync::{PoisonError, RwLock};
 use tokio::sync::oneshot;
 
 pub use config::{Durability, SqliteConfig};
-use worker::{Query, Workers, Write};
+use rusqlite::Connection;
+use worker::{Query, Workers};
 
 /// An event store in a SQLite file. See the [crate].
 #[derive(Debug)]
@@ -93,13 +94,13 @@ impl SqliteStore {
         ask(workers.as_ref().ok_or_else(error::closed)?)
     }
 
-    async fn write<T>(
+    async fn write<T: Send + 'static>(
         &self,
         operation: &'static str,
-        write: impl FnOnce(oneshot::Sender<Result<T>>) -> Write,
+        work: impl FnMut(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (to, answer) = oneshot::channel();
-        self.workers(|workers| workers.write(write(to))).map_err(|e| e.in_operation(operation))?;
+        self.workers(|workers| workers.write(worker::write(work, to))).map_err(|e| e.in_operation(operation))?;
         answer.await.unwrap_or_else(|_| Err(error::closed())).map_err(|e| e.in_operation(operation))
     }
 
@@ -130,7 +131,8 @@ impl Store for SqliteStore {
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         commit.validate()?;
         self.capabilities().check(&commit)?;
-        self.write("commit", |to| Write::Commit(commit, to)).await
+        let positions = self.config.positions;
+        self.write("commit", move |c| commit::write(c, &commit, positions)).await
     }
 
     async fn read(&self, read: &Read) -> Result<Page> {
@@ -139,11 +141,12 @@ impl Store for SqliteStore {
     }
 
     async fn mark_dispatched(&self, event_ids: &[Text]) -> Result<()> {
-        self.write("mark_dispatched", |to| Write::Mark(event_ids.to_vec(), to)).await
+        let ids = event_ids.to_vec();
+        self.write("mark_dispatched", move |c| outbox::mark(c, &ids)).await
     }
 
     async fn add_snapshot(&self, snapshot: Snapshot) -> Result<()> {
-        self.write("add_snapshot", |to| Write::AddSnapshot(snapshot, to)).await
+        self.write("add_snapshot", move |c| snapshot::add(c, &snapshot)).await
     }
 
     async fn snapshot(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>> {
@@ -151,19 +154,20 @@ impl Store for SqliteStore {
     }
 
     async fn clean_snapshots(&self, stream: &StreamId, keep: usize) -> Result<u64> {
-        self.write("clean_snapshots", |to| Write::CleanSnapshots(stream.clone(), keep, to)).await
+        let stream = stream.clone();
+        self.write("clean_snapshots", move |c| snapshot::clean(c, &stream, keep)).await
     }
 
     async fn reserve_positions(&self, count: u64) -> Result<Option<u64>> {
         self.workers(|_| Ok(()))?;
         match self.config.positions {
-            true => self.write("reserve_positions", |to| Write::ReservePositions(count, to)).await.map(Some),
+            true => self.write("reserve_positions", move |c| commit::reserve_positions(c, count)).await.map(Some),
             false => Ok(None),
         }
     }
 
     async fn clear(&self) -> Result<()> {
-        self.write("clear", Write::Clear).await
+        self.write("clear", layout::clear).await
     }
 
     async fn health(&self) -> Result<()> {

@@ -5,29 +5,58 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use annals_core::{Commit, Committed, Error, ErrorKind, Page, Read, Result, Snapshot, SnapshotQuery, StreamId, Text};
+use annals_core::{Error, ErrorKind, Page, Read, Result, Snapshot, SnapshotQuery};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::config::SqliteConfig;
 use crate::error::{at, blame, closed, from_sqlite};
-use crate::{commit, layout, outbox, read, snapshot};
+use crate::{layout, read, snapshot};
 
 /// The most jobs that share one transaction.
 const GROUP: usize = 256;
 
 type Answer<T> = oneshot::Sender<Result<T>>;
 
-/// What only the writer can do.
-pub(crate) enum Write {
-    Commit(Commit, Answer<Committed>),
-    Mark(Vec<Text>, Answer<()>),
-    AddSnapshot(Snapshot, Answer<()>),
-    CleanSnapshots(StreamId, usize, Answer<u64>),
-    ReservePositions(u64, Answer<u64>),
-    Clear(Answer<()>),
+/// What only the writer can do: it can be run again, and is answered when it is known to be durable.
+pub(crate) trait Unit: Send {
+    fn run(&mut self, connection: &Connection, path: Option<&Path>) -> Result<(), ()>;
+    fn answer(self: Box<Self>, failed: Option<&Error>);
+}
+
+pub(crate) type Write = Box<dyn Unit>;
+
+struct Asked<T, W> {
+    work: W,
+    outcome: Option<Result<T>>,
+    to: Answer<T>,
+}
+
+/// A write, from what it does and whom it answers.
+pub(crate) fn write<T: Send + 'static>(
+    work: impl FnMut(&Connection) -> Result<T> + Send + 'static,
+    to: Answer<T>,
+) -> Write {
+    Box::new(Asked { work, outcome: None, to })
+}
+
+impl<T: Send, W: FnMut(&Connection) -> Result<T> + Send> Unit for Asked<T, W> {
+    fn run(&mut self, connection: &Connection, path: Option<&Path>) -> Result<(), ()> {
+        let outcome = (self.work)(connection).map_err(|error| blame(error, path));
+        self.outcome.insert(outcome).as_ref().map(|_| ()).map_err(|_| ())
+    }
+
+    /// Nobody may be waiting any more: the future was dropped.
+    fn answer(self: Box<Self>, failed: Option<&Error>) {
+        let _ = self.to.send(match (self.outcome, failed) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(failed)) => Err(same(failed)),
+            (Some(done), None) => done,
+            (None, None) => Err(closed()),
+        });
+    }
 }
 
 /// What any connection can do.
@@ -62,9 +91,8 @@ impl Workers {
         let (alive, gone) = bounded(0);
         let transactions = Arc::new(AtomicU64::new(0));
         let (writer, jobs) = unbounded();
-        let (file, positions, counter, held) =
-            (config.path.clone(), config.positions, transactions.clone(), alive.clone());
-        let thread = Writer { connection, path: file, positions, transactions: counter };
+        let held = alive.clone();
+        let thread = Writer { connection, path: config.path.clone(), transactions: transactions.clone() };
         spawn("annals-sqlite-writer", move || {
             thread.run(&jobs);
             drop(held);
@@ -139,7 +167,6 @@ fn consistently<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Re
 struct Writer {
     connection: Connection,
     path: Option<PathBuf>,
-    positions: bool,
     transactions: Arc<AtomicU64>,
 }
 
@@ -165,44 +192,51 @@ impl Writer {
     }
 
     /// Does a group of writes in one transaction, each whole or not at all, and answers them once it is durable.
-    fn write(&mut self, group: Vec<Write>) {
+    fn write(&mut self, mut group: Vec<Write>) {
         if group.is_empty() {
             return;
         }
-        let (positions, path, count) = (self.positions, self.path.as_deref(), group.len());
-        let mut group = group.into_iter();
-        let mut transaction = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                let why = at(path)(error);
-                return group.for_each(|write| write.refuse(&why));
-            }
+        let path = self.path.as_deref();
+        // Marking where each begins costs much, and hardly any fails after it has written something.
+        let outcome = match attempt(&mut self.connection, path, &mut group, false) {
+            Ok(false) => attempt(&mut self.connection, path, &mut group, true),
+            outcome => outcome,
         };
-        let mut answers: Vec<Pending> = Vec::with_capacity(count);
-        // Some faults (a full disk, one that fails) make SQLite undo the whole transaction, not the one write they hit.
-        while !transaction.is_autocommit()
-            && let Some(write) = group.next()
-        {
-            answers.push(write.run(&mut transaction, positions, path));
+        let failed = match outcome {
+            Ok(true) => None,
+            Ok(false) => Some(undone(path)),
+            Err(error) => Some(error),
+        };
+        if failed.is_none() {
+            self.transactions.fetch_add(1, Relaxed);
+            debug!(writes = group.len(), "committed a group");
         }
-        let outcome =
-            if transaction.is_autocommit() { Err(undone(path)) } else { transaction.commit().map_err(at(path)) };
-        match outcome {
-            Ok(()) => {
-                self.transactions.fetch_add(1, Relaxed);
-                debug!(writes = count, "committed a group");
-                answers.into_iter().for_each(|answer| answer(None));
-            }
-            Err(why) => {
-                answers.into_iter().for_each(|answer| answer(Some(&why)));
-                group.for_each(|write| write.refuse(&why));
-            }
-        }
+        group.into_iter().for_each(|write| write.answer(failed.as_ref()));
     }
 }
 
-/// An outcome that is told once the transaction has been committed (`None`) or has failed.
-type Pending = Box<dyn FnOnce(Option<&Error>)>;
+/// Runs a group in one transaction. `false`: it could not be, and nothing is written.
+fn attempt(connection: &mut Connection, path: Option<&Path>, group: &mut [Write], marked: bool) -> Result<bool> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(at(path))?;
+    for write in group {
+        if marked {
+            let savepoint = transaction.savepoint().map_err(at(path))?;
+            if write.run(&savepoint, path).is_ok() {
+                savepoint.commit().map_err(at(path))?;
+            }
+        } else {
+            let before = transaction.total_changes();
+            if write.run(&transaction, path).is_err() && transaction.total_changes() != before {
+                return Ok(false);
+            }
+        }
+        // Some faults (a full disk, one that fails) make SQLite undo the whole transaction, not the one write they hit.
+        if transaction.is_autocommit() {
+            return Ok(false);
+        }
+    }
+    transaction.commit().map_err(at(path)).map(|()| true)
+}
 
 /// What the writes fail with that shared a transaction with one that made SQLite undo it.
 fn undone(path: Option<&Path>) -> Error {
@@ -219,58 +253,17 @@ fn same(error: &Error) -> Error {
     }
 }
 
-impl Write {
-    fn refuse(self, why: &Error) {
-        match self {
-            Self::Commit(_, to) => drop(to.send(Err(same(why)))),
-            Self::Mark(_, to) | Self::AddSnapshot(_, to) | Self::Clear(to) => drop(to.send(Err(same(why)))),
-            Self::CleanSnapshots(_, _, to) | Self::ReservePositions(_, to) => drop(to.send(Err(same(why)))),
-        }
-    }
-
-    fn run(self, group: &mut Transaction<'_>, positions: bool, path: Option<&Path>) -> Pending {
-        match self {
-            Self::Commit(commit, to) => unit(group, path, to, |c| commit::write(c, commit, positions)),
-            Self::Mark(ids, to) => unit(group, path, to, |c| outbox::mark(c, &ids)),
-            Self::AddSnapshot(snapshot, to) => unit(group, path, to, |c| snapshot::add(c, &snapshot)),
-            Self::CleanSnapshots(stream, keep, to) => unit(group, path, to, |c| snapshot::clean(c, &stream, keep)),
-            Self::ReservePositions(count, to) => unit(group, path, to, |c| commit::reserve_positions(c, count)),
-            Self::Clear(to) => unit(group, path, to, layout::clear),
-        }
-    }
-}
-
-/// Runs one write inside the group's transaction, undoing it alone where it fails.
-fn unit<T: Send + 'static>(
-    group: &mut Transaction<'_>,
-    path: Option<&Path>,
-    to: Answer<T>,
-    run: impl FnOnce(&Connection) -> Result<T>,
-) -> Pending {
-    let outcome = group.savepoint().map_err(from_sqlite).and_then(|savepoint| {
-        let outcome = run(&savepoint)?;
-        savepoint.commit().map_err(from_sqlite)?;
-        Ok(outcome)
-    });
-    let outcome = outcome.map_err(|error| blame(error, path));
-    Box::new(move |failed| {
-        let _ = to.send(match failed {
-            Some(error) if outcome.is_ok() => Err(same(error)),
-            _ => outcome,
-        });
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use annals_core::{NewEvent, Payload};
+    use annals_core::{Commit, Committed, NewEvent, Payload};
 
     use super::*;
 
     fn commit(stream: &str) -> (Write, oneshot::Receiver<Result<Committed>>) {
         let (to, answer) = oneshot::channel();
         let event = NewEvent::new(Payload::from_json("1".to_owned()).unwrap());
-        (Write::Commit(Commit::new(stream, [event]), to), answer)
+        let commit = Commit::new(stream, [event]);
+        (write(move |c| crate::commit::write(c, &commit, false), to), answer)
     }
 
     #[test]
@@ -278,7 +271,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         layout::prepare(&mut connection, None).unwrap();
         let transactions = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer { connection, path: None, positions: false, transactions: transactions.clone() };
+        let mut writer = Writer { connection, path: None, transactions: transactions.clone() };
         let ((first, mut to_first), (second, mut to_second)) = (commit("a"), commit("b"));
         writer.connection.commit_hook(Some(|| true)).unwrap();
         writer.write(vec![first, second]);
