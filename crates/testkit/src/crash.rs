@@ -1,9 +1,23 @@
 //! Kills a writing process again and again, and looks at what is left.
 //!
 //! A test executable without the usual harness calls [`run`]. It starts itself as a child, which commits from several
-//! writers at once and says on its output what was acknowledged; kills it with SIGKILL at a random moment; opens the data
-//! and checks: everything acknowledged is there, nothing is there by half, revisions and positions are dense, the outbox
-//! holds what it should, and a commit repeated after the crash is answered with its first result.
+//! writers at once and says on its output what was acknowledged; kills it with SIGKILL at a random moment, also while it
+//! still opens what the kill before left; opens the data and checks: everything acknowledged since the first kill is
+//! there, nothing is there by half, revisions and positions are dense, the outbox holds what it should, and a commit
+//! repeated after the crash is answered with its first result.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use std::sync::Arc;
+//!
+//! use annals_core::{DynStore, MemoryStore};
+//! use annals_testkit::crash;
+//!
+//! fn main() -> ExitCode {
+//!     // A store that keeps its data in this folder.
+//!     crash::run(|_folder| Box::pin(async { Ok(Arc::new(MemoryStore::with_positions()) as DynStore) }), 200)
+//! }
+//! ```
 //!
 //! | variable | meaning | default |
 //! | --- | --- | --- |
@@ -12,6 +26,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -20,25 +35,44 @@ use std::time::{Duration, Instant};
 
 use annals_core::{Commit, DynStore, NewEvent, Payload, Read, RecordedEvent, Result, StreamId, Text};
 use futures::future::BoxFuture;
+use libtest_mimic::{Arguments, Trial};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::json;
 
-use crate::case::block_on;
+use crate::case::{block_on, variable, why};
 use crate::support::{all, assert_whole};
 
 /// Opens the store whose data are in a folder, with global positions if it has them.
-pub type Open = fn(PathBuf) -> BoxFuture<'static, Result<DynStore>>;
+pub type Open = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Result<DynStore>> + Send + Sync>;
+
+/// A series of kills.
+pub struct Crash {
+    /// Opens the store.
+    pub open: Open,
+    /// How many kills.
+    pub kills: u64,
+    /// The seed of the random moments and commits.
+    pub seed: u64,
+    /// Environment variables for the child, which may need more to know which store it is to open.
+    pub variables: Vec<(String, String)>,
+}
+
+/// What a series of kills saw.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Survived {
+    /// Commits that were acknowledged before the kill; all are there.
+    pub acknowledged: u64,
+    /// Commits that are there, whole, though the kill came before anybody was told.
+    pub unacknowledged: u64,
+}
 
 const FOLDER: &str = "ANNALS_CRASH_FOLDER";
+const BASE: &str = "ANNALS_CRASH_BASE";
 const WRITERS: u64 = 4;
 const STREAMS: u64 = 6;
 /// After so many kills a new folder is begun, so that what is looked at stays small.
 const KILLS_PER_FOLDER: u64 = 25;
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
-}
 
 fn random(seed: u64) -> TestRng {
     let mut bytes = [0; 32];
@@ -60,57 +94,97 @@ fn commit(seed: u64) -> Commit {
 }
 
 /// The main function of a crash test: kills so many children (unless `ANNALS_CRASH_KILLS` says otherwise).
-pub fn run(open: Open, kills: u64) -> ExitCode {
+pub fn run(
+    open: impl Fn(PathBuf) -> BoxFuture<'static, Result<DynStore>> + Send + Sync + 'static,
+    kills: u64,
+) -> ExitCode {
+    let open: Open = Arc::new(open);
+    child(&open);
+    let trial = Trial::test("crash::what_was_acknowledged_survives", move || {
+        let seed = variable("ANNALS_CRASH_SEED").unwrap_or_else(|| {
+            u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64 >> 8)
+        });
+        let crash = Crash {
+            open: open.clone(),
+            kills: variable("ANNALS_CRASH_KILLS").unwrap_or(kills),
+            seed,
+            variables: Vec::new(),
+        };
+        println!("{} kills, ANNALS_CRASH_SEED={seed}", crash.kills);
+        let started = Instant::now();
+        let Survived { acknowledged, unacknowledged } = crash.run()?;
+        println!(
+            "{} kills in {:.1?}: {acknowledged} commits were acknowledged before the kill and all are there; \
+             {unacknowledged} more were there whole though nobody was told",
+            crash.kills,
+            started.elapsed()
+        );
+        Ok(())
+    });
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+}
+
+/// Where this process is a child that was started to be killed: commits until it is. Else nothing. The first thing in
+/// the main function of a test that runs a [`Crash`] of its own.
+pub fn child(open: &Open) {
     if let Some(folder) = std::env::var_os(FOLDER) {
         write(open, Path::new(&folder));
     }
-    let kills = variable("ANNALS_CRASH_KILLS").unwrap_or(kills);
-    let seed = variable("ANNALS_CRASH_SEED").unwrap_or_else(|| {
-        u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64 >> 8)
-    });
-    println!("\nrunning 1 test: {kills} kills, ANNALS_CRASH_SEED={seed}");
-    let started = Instant::now();
-    let mut totals = Totals::default();
-    let mut random = random(seed);
-    let parent = std::env::temp_dir().join(format!("annals-crash-{}", std::process::id()));
-    for kill in 0..kills {
-        let folder = parent.join((kill / KILLS_PER_FOLDER).to_string());
-        std::fs::create_dir_all(&folder).expect("a folder can be made");
-        let base = (seed >> 16).wrapping_add(kill.wrapping_mul(1 << 32));
-        let moment = Duration::from_micros(random.next_u64() % 40_000);
-        let acknowledged = kill_at(&folder, base, moment);
-        totals.add(block_on(check(open, folder.clone(), acknowledged, base)));
-        if kill % KILLS_PER_FOLDER == KILLS_PER_FOLDER - 1 {
-            let _ = std::fs::remove_dir_all(&folder);
+}
+
+impl Crash {
+    /// Kills, and looks, so often. What was found to be wrong, if something was; the data are kept then.
+    pub fn run(&self) -> std::result::Result<Survived, String> {
+        let Self { open, kills, seed, .. } = self;
+        let mut survived = Survived::default();
+        let mut random = random(*seed);
+        let parent = std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id()));
+        let mut said = Said::default();
+        for kill in 0..*kills {
+            let folder = parent.join((kill / KILLS_PER_FOLDER).to_string());
+            std::fs::create_dir_all(&folder).map_err(|e| format!("can't make {}: {e}", folder.display()))?;
+            let base = (seed >> 16).wrapping_add(kill.wrapping_mul(1 << 32));
+            let moment = Duration::from_micros(random.next_u64() % 40_000);
+            // One in four is killed at any moment since its start, the others once they have begun to commit.
+            self.kill_at(&folder, base, moment, !random.next_u64().is_multiple_of(4), &mut said);
+            let checked = AssertUnwindSafe(|| block_on(check(open, folder.clone(), &said, base)));
+            let more = std::panic::catch_unwind(checked).map_err(|panic| {
+                format!("kill {kill} of ANNALS_CRASH_SEED={seed}: {} (in {})", why(&*panic), folder.display())
+            })?;
+            survived.acknowledged += more.acknowledged;
+            survived.unacknowledged += more.unacknowledged;
+            if kill % KILLS_PER_FOLDER == KILLS_PER_FOLDER - 1 {
+                let _ = std::fs::remove_dir_all(&folder);
+                said = Said::default();
+            }
         }
+        let _ = std::fs::remove_dir_all(&parent);
+        Ok(survived)
     }
-    let _ = std::fs::remove_dir_all(&parent);
-    let Totals { acknowledged, unacknowledged, .. } = totals;
-    println!(
-        "{kills} kills in {:.1?}: {acknowledged} commits were acknowledged before the kill and all are there; \
-         {unacknowledged} more were there whole though nobody was told",
-        started.elapsed()
-    );
-    println!("\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n");
-    ExitCode::SUCCESS
-}
 
-#[derive(Default)]
-struct Totals {
-    acknowledged: u64,
-    unacknowledged: u64,
-}
-
-impl Totals {
-    fn add(&mut self, other: Self) {
-        self.acknowledged += other.acknowledged;
-        self.unacknowledged += other.unacknowledged;
+    fn kill_at(&self, folder: &Path, base: u64, moment: Duration, begun: bool, said: &mut Said) {
+        let mut child = Command::new(std::env::current_exe().expect("this executable"))
+            .env(FOLDER, folder)
+            .env(BASE, base.to_string())
+            .envs(self.variables.iter().cloned())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the child starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("the child's output")).lines();
+        if begun && let Some(Ok(first)) = lines.next() {
+            said.hear(&first);
+        }
+        // The rest is heard after the kill: the pipe holds it.
+        std::thread::sleep(moment);
+        child.kill().expect("the child is killed");
+        child.wait().expect("the child is gone");
+        lines.map_while(std::result::Result::ok).for_each(|line| said.hear(&line));
     }
 }
 
 /// The child: commits until it is killed.
-fn write(open: Open, folder: &Path) -> ! {
-    let base = variable("ANNALS_CRASH_BASE").expect("the parent says where to begin");
+fn write(open: &Open, folder: &Path) -> ! {
+    let base = variable(BASE).expect("the parent says where to begin");
     block_on(async {
         let store = open(folder.to_owned()).await.expect("the child opens the store");
         let next = Arc::new(AtomicU64::new(base));
@@ -135,7 +209,7 @@ fn write(open: Open, folder: &Path) -> ! {
     unreachable!("writers never end")
 }
 
-/// What a child said before it was killed.
+/// What the children that wrote to a folder said before they were killed.
 #[derive(Default)]
 struct Said {
     /// The last revision of each acknowledged commit.
@@ -143,37 +217,20 @@ struct Said {
     marked: HashSet<u64>,
 }
 
-fn kill_at(folder: &Path, base: u64, moment: Duration) -> Said {
-    let mut child = Command::new(std::env::current_exe().expect("this executable"))
-        .env(FOLDER, folder)
-        .env("ANNALS_CRASH_BASE", base.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the child starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("the child's output")).lines();
-    let mut said = Said::default();
-    let mut hear = |line: String| {
+impl Said {
+    fn hear(&mut self, line: &str) {
         if let Some((seed, what)) = line.split_once(' ')
             && let Ok(seed) = seed.parse()
         {
             match what.parse() {
-                Ok(revision) => drop(said.committed.insert(seed, revision)),
-                Err(_) => drop(said.marked.insert(seed)),
+                Ok(revision) => drop(self.committed.insert(seed, revision)),
+                Err(_) => drop(self.marked.insert(seed)),
             }
         }
-    };
-    if let Some(Ok(first)) = lines.next() {
-        hear(first);
     }
-    // The rest is heard after the kill: the pipe holds it.
-    std::thread::sleep(moment);
-    child.kill().expect("the child is killed");
-    child.wait().expect("the child is gone");
-    lines.map_while(std::result::Result::ok).for_each(hear);
-    said
 }
 
-async fn check(open: Open, folder: PathBuf, said: Said, base: u64) -> Totals {
+async fn check(open: &Open, folder: PathBuf, said: &Said, base: u64) -> Survived {
     let store = open(folder).await.expect("the data open after the kill");
     let everything = all(&*store, Read::all().limit(1000)).await;
     let mut by_stream: HashMap<&StreamId, Vec<RecordedEvent>> = HashMap::new();
@@ -199,7 +256,7 @@ async fn check(open: Open, folder: PathBuf, said: Said, base: u64) -> Totals {
             Some(*revision),
             "commit {seed} is where it was acknowledged"
         );
-        assert_eq!(there.len(), made.events.len(), "commit {seed} is whole");
+        assert!(there.iter().map(|e| &e.payload).eq(made.events.iter().map(|e| &e.payload)), "commit {seed} is whole");
     }
     if store.capabilities().positions {
         let positions: Vec<_> =
@@ -217,7 +274,9 @@ async fn check(open: Open, folder: PathBuf, said: Said, base: u64) -> Totals {
         assert!(by_commit[&*id].iter().all(|e| undispatched.contains(&e.id)), "commit {seed} was never marked");
     }
     // The writer that lost its answer tries again.
-    let highest = said.committed.keys().max().copied().unwrap_or(base);
+    let of_this_child = |seed: &u64| seed.wrapping_sub(base) < 1 << 32;
+    let acknowledged: Vec<u64> = said.committed.keys().copied().filter(of_this_child).collect();
+    let highest = acknowledged.iter().max().copied().unwrap_or(base);
     let before = everything.len();
     let mut added = 0;
     for seed in highest.saturating_sub(3).max(base)..highest.saturating_add(WRITERS + 1) {
@@ -237,10 +296,9 @@ async fn check(open: Open, folder: PathBuf, said: Said, base: u64) -> Totals {
         "no repeated commit was stored twice"
     );
     store.close().await.expect("closed");
-    let acknowledged = said.committed.len() as u64;
-    let of_this_child = by_commit.keys().filter_map(|id| seed_of(id)).filter(|seed| seed.wrapping_sub(base) < 1 << 32);
-    let unacknowledged = of_this_child.filter(|seed| !said.committed.contains_key(seed)).count() as u64;
-    Totals { acknowledged, unacknowledged }
+    let unacknowledged = by_commit.keys().filter_map(|id| seed_of(id)).filter(of_this_child);
+    let unacknowledged = unacknowledged.filter(|seed| !said.committed.contains_key(seed)).count() as u64;
+    Survived { acknowledged: acknowledged.len() as u64, unacknowledged }
 }
 
 fn seed_of(commit_id: &str) -> Option<u64> {

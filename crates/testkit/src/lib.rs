@@ -32,12 +32,18 @@
 //! ```
 //!
 //! Each case is a test of its own, named after its theme: `cargo test --test conformance -- retry::` runs one theme. A case
-//! that needs what a store hasn't (positions, a second handle on the data) is listed as ignored.
+//! that needs what a store's [`Capabilities`](annals_core::Capabilities) lack (positions, a second handle on the data, a
+//! limit) is listed as ignored, with the reason.
 //!
-//! Set `ANNALS_PROPTEST_CASES` for more or fewer random sequences (64).
+//! A durable store also has itself killed: see [`crash`].
+//!
+//! | variable | meaning | default |
+//! | --- | --- | --- |
+//! | `ANNALS_PROPTEST_CASES` | how many random sequences of calls are tried | 64 |
+//! | `ANNALS_CASE_SECONDS` | after how long a case fails because it hangs | 120 |
 //!
 //! # Layout
-//! - [`Subject`]: the store under test
+//! - [`Subject`]: the store under test; [`Profile`]: what it has
 //! - [`Case`], [`cases`]: the cases, one file for each theme
 //! - `model`: the contract in a few lines over a vector, for random sequences of calls
 //! - [`crash`]: kills a writing process again and again, and looks at what is left
@@ -52,30 +58,23 @@ mod support;
 
 pub use case::{Case, Needs};
 pub use cases::cases;
-pub use subject::{Opened, Reopen, Subject};
+pub use subject::{Opened, Profile, Reopen, Subject};
 
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Runs every case against a store, as the main function of a test without the usual harness. Ends the process.
 pub fn conformance(subject: impl Subject) {
     let subject: Arc<dyn Subject> = Arc::new(subject);
-    let (positions, again) = case::block_on(async {
-        let opened = subject.open(true).await.expect("the subject opens a store with positions");
-        let (positions, again) = (opened.store.capabilities().positions, opened.again.is_some());
-        opened.store.close().await.expect("the subject's store closes");
-        (positions, again)
-    });
+    let profile = case::block_on(Profile::of(&*subject))
+        .unwrap_or_else(|error| panic!("the subject opens no store, so nothing can be shown of it: {error:?}"));
     let trials = cases().into_iter().map(|case| {
-        let subject = subject.clone();
-        let lacks = match case.needs {
-            Needs::Nothing => false,
-            Needs::Positions => !positions,
-            Needs::Again => !again,
-        };
-        let trial = Trial::test(case.name, move || case.run(subject).map_err(Into::into));
-        if lacks { trial.with_kind(format!("needs {:?}", case.needs)).with_ignored_flag(true) } else { trial }
+        let (subject, lacks) = (subject.clone(), case.lacks(&profile));
+        Trial::ignorable_test(case.name, move || match lacks {
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => case.run(subject).map(|()| Completion::Completed).map_err(Into::into),
+        })
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

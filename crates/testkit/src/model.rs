@@ -1,16 +1,38 @@
 //! The contract in a few lines over a vector: obviously right, and slow.
 
-use annals_core::{Order, Read, RecordedEvent, Text};
+use annals_core::{Order, Read, RecordedEvent, Scope, Text};
 
 /// The events that a read shows of all events. Where events are equal in its order, they are in the order given.
 pub(crate) fn select(all: &[RecordedEvent], dispatched: &[Text], read: &Read) -> Vec<RecordedEvent> {
     let mut events: Vec<_> =
-        all.iter().filter(|e| read.wants(e) && !(read.undispatched && dispatched.contains(&e.id))).cloned().collect();
+        all.iter().filter(|e| wanted(e, read) && !(read.undispatched && dispatched.contains(&e.id))).cloned().collect();
     events.sort_by_key(|e| key(e, read.order));
     if read.backward {
         events.reverse();
     }
     events.split_off(events.len().min(usize::try_from(read.skip).unwrap_or(usize::MAX)))
+}
+
+/// Written anew, so that an error in the core's own words shows too.
+fn wanted(event: &RecordedEvent, read: &Read) -> bool {
+    let named = |part: &Option<Text>, of: Option<&Text>| part.is_none() || part.as_ref() == of;
+    let in_scope = match &read.scope {
+        Scope::Stream(id) => *id == event.stream,
+        Scope::Matching(filter) => {
+            named(&filter.context, event.stream.context.as_ref())
+                && named(&filter.aggregate, event.stream.aggregate.as_ref())
+                && named(&filter.aggregate_id, Some(&event.stream.aggregate_id))
+        }
+    };
+    let too_early = read.since.is_some_and(|since| event.commit_stamp < since);
+    let before = read.before_revision.unwrap_or(u64::MAX);
+    let in_revisions = read.from_revision <= event.stream_revision && event.stream_revision < before;
+    let in_positions = match (event.position, read.after_position) {
+        (Some(position), Some(after)) => position > after,
+        (None, after) => after.is_none() && read.order != Order::Position,
+        (Some(_), None) => true,
+    };
+    in_scope && !too_early && in_revisions && in_positions
 }
 
 fn key(event: &RecordedEvent, order: Order) -> (i64, i64, i64) {

@@ -8,7 +8,7 @@ use annals_core::{
 };
 use serde_json::json;
 
-use crate::{Opened, Subject};
+use crate::{Opened, Reopen, Subject};
 
 pub(crate) type Any = Arc<dyn Subject>;
 
@@ -20,10 +20,15 @@ pub(crate) async fn open_with_positions(subject: &Any) -> DynStore {
     subject.open(true).await.expect("the subject opens a store with positions").store
 }
 
+/// A store, and how to open its data again.
+pub(crate) async fn open_again(subject: &Any, positions: bool) -> (DynStore, Reopen) {
+    let Opened { store, again } = subject.open(positions).await.expect("the subject opens a store");
+    (store, again.expect("the subject opens its data again"))
+}
+
 /// A store, and another handle on the same data.
 pub(crate) async fn open_twice(subject: &Any, positions: bool) -> (DynStore, DynStore) {
-    let Opened { store, again } = subject.open(positions).await.expect("the subject opens a store");
-    let again = again.expect("the subject opens its data again");
+    let (store, again) = open_again(subject, positions).await;
     (store, again().await.expect("the same data is opened again"))
 }
 
@@ -59,16 +64,27 @@ pub(crate) async fn all(store: &dyn Store, read: Read) -> Vec<RecordedEvent> {
 }
 
 pub(crate) async fn try_all(store: &dyn Store, mut read: Read) -> Result<Vec<RecordedEvent>> {
+    let most = read.limit.min(store.capabilities().max_page);
     let mut events = Vec::new();
-    loop {
+    for _ in 0..100_000 {
         let Page { events: page, next } = store.read(&read).await?;
-        assert!(page.len() <= read.limit, "a page of {} events is more than the {} asked for", page.len(), read.limit);
+        assert!(page.len() <= most, "a page of {} events is more than the {most} asked for: {read:?}", page.len());
         events.extend(page);
         match next {
             Some(next) => read.cursor = Some(next),
             None => return Ok(events),
         }
     }
+    panic!("100,000 pages, {} events, and still there is a next page: {read:?}", events.len());
+}
+
+/// The events of the first page, and of the commits at its end only those that are whole: one look at the store.
+pub(crate) async fn look(store: &dyn Store, read: Read) -> Vec<RecordedEvent> {
+    let Page { mut events, next } = store.read(&read.limit(10_000)).await.expect("a read succeeds");
+    if let (Some(_), Some(cut)) = (next, events.last().map(|e| e.commit_id.clone())) {
+        events.retain(|e| e.commit_id != cut);
+    }
+    events
 }
 
 pub(crate) async fn stream(store: &dyn Store, id: impl Into<StreamId>) -> Vec<RecordedEvent> {
@@ -87,17 +103,16 @@ pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<Text> {
 pub(crate) fn assert_whole(events: &[RecordedEvent]) {
     let expected: Vec<u64> = (0..events.len() as u64).collect();
     assert_eq!(revisions(events), expected, "the revisions of {:?} are not dense", events.first().map(|e| &e.stream));
-    for pair in events.windows(2) {
-        let [before, after] = pair else { continue };
-        if before.rest_in_commit_stream > 0 {
-            assert_eq!(before.commit_id, after.commit_id, "commit {} is torn after {}", before.commit_id, before.id);
-            assert_eq!(
-                before.commit_sequence + 1,
-                after.commit_sequence,
-                "commit {} is out of order",
-                before.commit_id
-            );
+    let mut begins = true;
+    for (n, event) in events.iter().enumerate() {
+        let place = |e: &RecordedEvent| (e.commit_id.clone(), e.commit_sequence, e.rest_in_commit_stream);
+        if begins {
+            assert_eq!(event.commit_sequence, 0, "the beginning of commit {} is missing", event.commit_id);
+        } else {
+            let (id, sequence, rest) = place(&events[n - 1]);
+            assert_eq!(place(event), (id, sequence + 1, rest - 1), "a commit is torn before {}", event.id);
         }
+        begins = event.rest_in_commit_stream == 0;
     }
     if let Some(last) = events.last() {
         assert_eq!(last.rest_in_commit_stream, 0, "the end of commit {} is missing", last.commit_id);

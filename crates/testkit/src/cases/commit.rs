@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use annals_core::{Commit, ErrorKind, EventMappings, GivenEnvelope, NewEvent, Payload, Read, StreamId, event_id};
+use annals_core::{
+    Commit, DynStore, ErrorKind, EventMappings, GivenEnvelope, NewEvent, Payload, Read, StreamId, event_id,
+};
 
 use crate::case::theme;
-use crate::support::{Any, all, append, assert_whole, at, commit, events, open, order, payload, stream};
+use crate::support::{
+    Any, all, append, assert_whole, at, commit, events, look, open, open_twice, open_with_positions, order, payload,
+    stream,
+};
 
 theme!("commit":
-    Nothing {
+    [] {
         events_carry_their_envelope,
         what_is_answered_is_what_is_read,
         readers_never_see_a_part,
@@ -18,6 +23,15 @@ theme!("commit":
         mappings_are_written,
         unmappable_payloads_change_nothing,
         a_commit_of_a_thousand_events_is_whole,
+    },
+    [Positions] {
+        readers_by_position_never_see_a_part,
+    },
+    [Shared] {
+        readers_on_another_handle_never_see_a_part,
+    },
+    [CommitLimit] {
+        a_commit_beyond_the_limit_is_refused,
     },
 );
 
@@ -49,33 +63,54 @@ async fn what_is_answered_is_what_is_read(subject: Any) {
     assert_eq!(stream(&*store, order()).await, [first.events, second.events].concat());
 }
 
-async fn readers_never_see_a_part(subject: Any) {
-    let store = open(&subject).await;
+/// Readers look while a writer commits; none may see a part of a commit.
+async fn watch(writer: DynStore, reads: Vec<(DynStore, Read)>) {
     let done = Arc::new(AtomicBool::new(false));
-    let readers = (0..3).map(|kind| {
-        let (store, done) = (store.clone(), done.clone());
+    let readers = reads.into_iter().map(|(store, read)| {
+        let done = done.clone();
         tokio::spawn(async move {
-            let mut looks = 0;
-            while !done.load(Relaxed) || looks == 0 {
-                let mut read = if kind == 0 { Read::stream(order()) } else { Read::all() };
-                read.undispatched = kind == 2;
-                // One page: what a single look shows.
-                let mut seen = store.read(&read.limit(10_000)).await.expect("a read succeeds").events;
-                seen.sort_by_key(|e| e.stream_revision);
-                assert_whole(&seen);
-                looks += 1;
+            let mut looked = false;
+            while !done.load(Relaxed) || !looked {
+                assert_whole(&look(&*store, read.clone()).await);
+                looked = true;
                 tokio::task::yield_now().await;
             }
         })
     });
     let readers: Vec<_> = readers.collect();
     for n in 0..60 {
-        append(&*store, order(), 1 + n % 7, 1000).await;
+        append(&*writer, order(), 1 + n % 7, 1000).await;
     }
     done.store(true, Relaxed);
     for reader in readers {
         reader.await.expect("no reader saw a part of a commit");
     }
+}
+
+async fn readers_never_see_a_part(subject: Any) {
+    let store = open(&subject).await;
+    let reads = [Read::stream(order()), Read::scope(order()), Read::all(), Read::undispatched()];
+    watch(store.clone(), reads.map(|read| (store.clone(), read)).into()).await;
+}
+
+async fn readers_by_position_never_see_a_part(subject: Any) {
+    let store = open_with_positions(&subject).await;
+    watch(store.clone(), vec![(store, Read::all().after_position(0))]).await;
+}
+
+async fn readers_on_another_handle_never_see_a_part(subject: Any) {
+    let (one, other) = open_twice(&subject, false).await;
+    watch(one, [Read::stream(order()), Read::all()].map(|read| (other.clone(), read)).into()).await;
+}
+
+async fn a_commit_beyond_the_limit_is_refused(subject: Any) {
+    let store = open(&subject).await;
+    let most = store.capabilities().max_commit_events;
+    let error = store.commit(commit(order(), most + 1)).await.expect_err("too many events");
+    assert_eq!(error.kind(), &ErrorKind::TooLarge, "{error}");
+    assert!(all(&*store, Read::all()).await.is_empty(), "nothing of it was written");
+    append(&*store, order(), most, 0).await;
+    assert_eq!(all(&*store, Read::all()).await.len(), most);
 }
 
 async fn senseless_commits_are_refused(subject: Any) {

@@ -7,7 +7,7 @@ use crate::case::theme;
 use crate::support::{Any, all, append, commit, ids, open, order, revisions, stream};
 
 theme!("expected":
-    Nothing {
+    [] {
         what_is_met_is_committed,
         what_is_not_met_is_a_conflict_that_says_where_the_stream_is,
         a_conflict_changes_nothing,

@@ -2,21 +2,24 @@
 
 use std::collections::HashSet;
 
-use annals_core::{ErrorKind, Payload, Read, Scope, Snapshot, SnapshotQuery};
+use annals_core::{ErrorKind, ExpectedRevision, Payload, Read, Scope, Snapshot, SnapshotQuery};
 
 use crate::Opened;
 use crate::case::theme;
-use crate::support::{Any, all, append, at, commit, open, open_twice, order, stream};
+use crate::support::{Any, all, append, at, commit, open, open_again, open_twice, order, stream};
 
 theme!("lifecycle":
-    Nothing {
+    [] {
+        what_it_claims_can_be_shown,
         an_open_store_is_healthy,
         ids_are_new,
         clearing_leaves_nothing,
         a_closed_store_says_so,
     },
-    Again {
+    [Shared] {
         what_one_writes_the_other_reads,
+    },
+    [Durable] {
         what_was_written_is_there_after_closing,
     },
 );
@@ -30,10 +33,21 @@ fn newest() -> SnapshotQuery {
     SnapshotQuery { scope: Scope::Stream(order()), max_revision: None }
 }
 
+async fn what_it_claims_can_be_shown(subject: Any) {
+    let Opened { store, again } = subject.open(false).await.expect("the subject opens a store");
+    let of = store.capabilities();
+    assert!(
+        !(of.durable || of.shared) || again.is_some(),
+        "the capabilities say durable or shared, so the subject must open the data again: fill in Opened::again"
+    );
+    assert!(!of.name.is_empty(), "the store has no name");
+    assert!(of.max_commit_events >= 1 && of.max_page >= 1 && of.max_payload_bytes >= 1, "{of:?}");
+    assert!(of.max_id_bytes >= 1000, "an id of 1,000 bytes is taken by every store: {of:?}");
+}
+
 async fn an_open_store_is_healthy(subject: Any) {
     let store = open(&subject).await;
     store.health().await.expect("healthy");
-    assert!(!store.capabilities().name.is_empty());
     assert!(!format!("{store:?}").is_empty());
 }
 
@@ -97,12 +111,9 @@ async fn what_one_writes_the_other_reads(subject: Any) {
 }
 
 async fn what_was_written_is_there_after_closing(subject: Any) {
-    let Opened { store, again } = subject.open(false).await.expect("the subject opens a store");
-    let again = again.expect("the subject opens its data again");
-    if !store.capabilities().durable {
-        return;
-    }
-    append(&*store, order(), 3, 10).await;
+    let (store, again) = open_again(&subject, false).await;
+    let made = commit(order(), 3).with_id("c").with_stamp(at(10));
+    let first = store.commit(made.clone()).await.expect("committed");
     append(&*store, "x", 2, 20).await;
     let marked = stream(&*store, "x").await[0].id.clone();
     store.mark_dispatched(&[marked]).await.expect("marked");
@@ -112,5 +123,9 @@ async fn what_was_written_is_there_after_closing(subject: Any) {
     let store = again().await.expect("opened again");
     assert_eq!((all(&*store, Read::all()).await, all(&*store, Read::undispatched()).await), before);
     assert_eq!(store.snapshot(&newest()).await.expect("answered"), Some(snapshot()));
+    let repeated = store.commit(made).await.expect("answered");
+    assert!(repeated.repeated, "the commit is known by its id");
+    assert_eq!(repeated.events, first.events);
+    store.commit(commit(order(), 1).expect(ExpectedRevision::NoStream)).await.expect_err("the stream is known");
     assert_eq!(append(&*store, order(), 1, 0).await.last_revision(), 3);
 }

@@ -1,19 +1,24 @@
 //! Marks of what was dispatched.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use annals_core::{Commit, GivenEnvelope, Read, Text};
 
 use crate::case::theme;
 use crate::support::{Any, all, append, events, ids, open, open_twice, order};
 
 theme!("outbox":
-    Nothing {
+    [] {
         events_are_undispatched_until_they_are_marked,
         marking_again_or_nobody_does_nothing,
         marks_find_ids_that_look_alike,
         given_ids_are_found,
         marking_while_paging_loses_nothing,
+        what_is_seen_can_be_marked_at_once,
     },
-    Again {
+    [Shared] {
         marks_are_seen_by_everybody,
     },
 );
@@ -101,6 +106,44 @@ async fn marking_while_paging_loses_nothing(subject: Any) {
     }
     assert_eq!(seen, expected);
     assert!(all(&*store, Read::undispatched()).await.is_empty());
+}
+
+/// A dispatcher marks each event as soon as it sees it, while writers commit: each is seen once, and none is left.
+async fn what_is_seen_can_be_marked_at_once(subject: Any) {
+    let store = open(&subject).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let dispatcher = {
+        let (store, done) = (store.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            loop {
+                let last_look = done.load(Relaxed);
+                let page = ids(&all(&*store, Read::undispatched()).await);
+                if page.is_empty() && last_look {
+                    return seen;
+                }
+                store.mark_dispatched(&page).await.expect("marked");
+                seen.extend(page);
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    let writers = (0..4).map(|writer| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in 0..100 {
+                append(&*store, format!("stream-{}", writer % 2), 1 + n % 3, 0).await;
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("the writer succeeds");
+    }
+    done.store(true, Relaxed);
+    let seen = dispatcher.await.expect("the dispatcher succeeds");
+    let unique: HashSet<_> = seen.iter().collect();
+    assert_eq!(unique.len(), seen.len(), "what was marked is not seen again");
+    assert_eq!(unique.len(), all(&*store, Read::all()).await.len(), "each event was seen");
 }
 
 async fn marks_are_seen_by_everybody(subject: Any) {

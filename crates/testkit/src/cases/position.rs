@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use annals_core::{Commit, ExpectedRevision, GivenEnvelope, NewEvent, Order, Read, RecordedEvent};
+use annals_core::{Commit, DynStore, ExpectedRevision, GivenEnvelope, NewEvent, Order, Read, RecordedEvent};
 
 use crate::case::theme;
-use crate::support::{Any, all, append, commit, events, open, open_twice, open_with_positions, order, payload};
+use crate::support::{
+    Any, all, append, commit, events, open, open_again, open_twice, open_with_positions, order, payload,
+};
 
 theme!("position":
-    Nothing {
+    [] {
         off_means_none,
     },
-    Positions {
+    [Positions] {
         positions_are_dense_from_one,
         conflicts_and_retries_take_none,
         a_tailing_reader_misses_nothing,
@@ -20,8 +22,12 @@ theme!("position":
         given_positions_are_kept_and_never_given_again,
         reads_go_on_behind_a_position,
     },
-    Again {
+    [Shared, Positions] {
         two_handles_share_the_count,
+        a_tailing_reader_misses_nothing_of_two_handles,
+    },
+    [Durable, Positions] {
+        the_count_goes_on_after_closing,
     },
 );
 
@@ -62,10 +68,20 @@ async fn conflicts_and_retries_take_none(subject: Any) {
 
 async fn a_tailing_reader_misses_nothing(subject: Any) {
     let store = open_with_positions(&subject).await;
+    tail(&[store.clone(), store]).await;
+}
+
+async fn a_tailing_reader_misses_nothing_of_two_handles(subject: Any) {
+    let (one, other) = open_twice(&subject, true).await;
+    tail(&[one, other]).await;
+}
+
+/// A reader asks again and again for what is behind the last position it saw, while writers on both handles commit.
+async fn tail(stores: &[DynStore; 2]) {
     let done = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..6)
         .map(|writer| {
-            let store = store.clone();
+            let store = stores[writer % 2].clone();
             tokio::spawn(async move {
                 for n in 0..40 {
                     let commit = Commit::new(format!("stream-{}", writer % 4), events(1 + n % 5));
@@ -75,7 +91,7 @@ async fn a_tailing_reader_misses_nothing(subject: Any) {
         })
         .collect();
     let reader = {
-        let (store, done) = (store.clone(), done.clone());
+        let (store, done) = (stores[0].clone(), done.clone());
         tokio::spawn(async move {
             let mut seen: Vec<RecordedEvent> = Vec::new();
             loop {
@@ -137,13 +153,20 @@ async fn reads_go_on_behind_a_position(subject: Any) {
 
 async fn two_handles_share_the_count(subject: Any) {
     let (one, other) = open_twice(&subject, true).await;
-    if !one.capabilities().positions {
-        return;
-    }
     for n in 0..10 {
         append(if n % 2 == 0 { &*one } else { &*other }, "a", 2, 0).await;
     }
     for store in [one, other] {
         assert_eq!(positions(&all(&*store, by_position()).await), (1..=20).collect::<Vec<_>>());
     }
+}
+
+async fn the_count_goes_on_after_closing(subject: Any) {
+    let (store, again) = open_again(&subject, true).await;
+    append(&*store, "a", 3, 0).await;
+    store.reserve_positions(2).await.expect("reserved");
+    store.close().await.expect("closed");
+    let store = again().await.expect("opened again");
+    assert_eq!(positions(&append(&*store, "a", 2, 0).await.events), [6, 7]);
+    assert_eq!(positions(&all(&*store, by_position()).await), [1, 2, 3, 6, 7]);
 }

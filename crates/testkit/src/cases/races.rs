@@ -9,13 +9,13 @@ use crate::case::theme;
 use crate::support::{Any, all, assert_whole, events, expected, open, open_twice, stream};
 
 theme!("races":
-    Nothing {
+    [] {
         of_writers_who_saw_the_same_one_wins,
         writers_who_load_and_commit_lose_nothing,
         writers_who_expect_nothing_all_succeed,
         writers_on_streams_of_their_own_all_succeed,
     },
-    Again {
+    [Shared] {
         writers_on_two_handles_lose_nothing,
         of_writers_on_two_handles_one_wins,
     },
@@ -59,7 +59,10 @@ async fn load_and_commit(store: DynStore, id: StreamId, commits: usize, size: us
     while acknowledged.len() < commits {
         let seen = stream(&*store, &id).await;
         match store.commit(Commit::new(&id, events(size)).expect(expected(&seen))).await {
-            Ok(committed) => acknowledged.push(committed),
+            Ok(committed) => {
+                assert_eq!(committed.events[0].stream_revision, seen.len() as u64, "where the writer expected it");
+                acknowledged.push(committed);
+            }
             Err(error) => assert!(error.is_conflict(), "a race is lost by a conflict, not by {error}"),
         }
     }
@@ -75,7 +78,19 @@ async fn race(stores: &[DynStore], expected: impl Fn(u64) -> ExpectedRevision) {
             tokio::spawn(async move { store.commit(commit).await })
         });
         let outcomes = futures::future::join_all(tries).await;
-        let won: Vec<_> = outcomes.into_iter().filter_map(|o| o.expect("no panic").ok()).collect();
+        let mut won = Vec::new();
+        for outcome in outcomes {
+            match outcome.expect("no panic") {
+                Ok(committed) => won.push(committed),
+                Err(error) => {
+                    let conflict =
+                        error.as_conflict().unwrap_or_else(|| panic!("a race is lost by a conflict: {error}"));
+                    let (before, now) = ((round * 3).checked_sub(1), conflict.actual);
+                    assert_eq!(conflict.expected, before, "{error}");
+                    assert!(now > before && now <= Some(round * 3 + 2), "the winner's last revision: {error}");
+                }
+            }
+        }
         assert_eq!(won.len(), 1, "one wins each revision");
         let filler = 3 - won[0].events.len();
         if filler > 0 {

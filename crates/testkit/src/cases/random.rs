@@ -8,13 +8,16 @@ use annals_core::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::case::{block_on, theme};
+use crate::case::{block_on, theme, variable};
 use crate::model;
-use crate::support::{Any, at, open, payload, try_all};
+use crate::support::{Any, at, payload, try_all};
 
 theme!("random":
-    Nothing {
+    [] {
         calls_do_what_the_contract_says,
+    },
+    [Positions] {
+        calls_with_positions_do_what_the_contract_says,
     },
 );
 
@@ -37,6 +40,8 @@ enum Call {
         since: Option<i64>,
         from: u64,
         before: Option<u64>,
+        after: Option<u64>,
+        skip: u64,
         limit: usize,
     },
     Mark {
@@ -81,24 +86,27 @@ fn expectation() -> impl Strategy<Value = ExpectedRevision> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let order = prop_oneof![Just(Order::Time), Just(Order::Revision)];
+    let order = prop_oneof![Just(Order::Time), Just(Order::Revision), Just(Order::Position)];
     let read = (
         0..9usize,
         order,
         any::<bool>(),
         any::<bool>(),
         prop::option::of(0..60i64),
-        0..4u64,
-        prop::option::of(0..12u64),
+        (0..4u64, prop::option::of(0..12u64)),
+        prop::option::of(0..30u64),
+        prop_oneof![3 => Just(0), 1 => 1..6u64],
         1..6usize,
     );
     prop_oneof![
         8 => (0..4usize, expectation(), prop::collection::vec(any::<u8>(), 1..5), 0..60i64)
             .prop_map(|(stream, expected, payloads, stamp)| Call::Commit { stream, expected, payloads, stamp }),
         2 => any::<usize>().prop_map(|commit| Call::Repeat { commit }),
-        8 => read.prop_map(|(scope, order, backward, undispatched, since, from, before, limit)| Call::Read {
-            scope, order, backward, undispatched, since, from, before, limit
-        }),
+        8 => read.prop_map(
+            |(scope, order, backward, undispatched, since, (from, before), after, skip, limit)| Call::Read {
+                scope, order, backward, undispatched, since, from, before, after, skip, limit
+            }
+        ),
         3 => any::<usize>().prop_map(|event| Call::Mark { event }),
         1 => (0..4usize, 0..12u64).prop_map(|(stream, revision)| Call::AddSnapshot { stream, revision }),
         1 => (0..4usize, prop::option::of(0..12u64)).prop_map(|(stream, max)| Call::NewestSnapshot { stream, max }),
@@ -109,6 +117,7 @@ fn call() -> impl Strategy<Value = Call> {
 /// The contract over a vector.
 #[derive(Default)]
 struct Model {
+    positions: bool,
     events: Vec<RecordedEvent>,
     dispatched: Vec<Text>,
     commits: Vec<Commit>,
@@ -157,10 +166,15 @@ async fn step(store: &DynStore, model: &mut Model, call: &Call) {
             }
         }
         Call::Repeat { .. } => {}
-        Call::Read { scope: n, order, backward, undispatched, since, from, before, limit } => {
-            let mut read = Read::scope(scope(*n)).revisions(*from, *before).limit(*limit);
-            read.order = if read.scope.aggregate_id().is_some() { *order } else { Order::Time };
+        Call::Read { scope: n, order, backward, undispatched, since, from, before, after, skip, limit } => {
+            let mut read = Read::scope(scope(*n)).revisions(*from, *before).skip(*skip).limit(*limit);
+            read.order = match order {
+                Order::Revision if read.scope.aggregate_id().is_none() => Order::Time,
+                Order::Position if !model.positions => Order::Time,
+                order => *order,
+            };
             (read.backward, read.undispatched, read.since) = (*backward, *undispatched, since.map(at));
+            read.after_position = after.filter(|_| model.positions);
             let found = try_all(&**store, read.clone()).await.expect("a read succeeds");
             model::assert_same(&found, &model::select(&model.events, &model.dispatched, &read), &read);
         }
@@ -211,7 +225,8 @@ async fn attempt(store: &DynStore, model: &mut Model, commit: Commit) {
         Ok(first) => {
             let committed = outcome.expect("what was expected is met");
             assert!(!committed.repeated);
-            let recorded = commit.record(first, None).expect("recorded");
+            let position = model.positions.then_some(model.events.len() as u64 + 1);
+            let recorded = commit.record(first, position).expect("recorded");
             assert_eq!(committed.events, recorded);
             model.events.extend(recorded);
         }
@@ -223,14 +238,22 @@ async fn attempt(store: &DynStore, model: &mut Model, commit: Commit) {
 }
 
 async fn calls_do_what_the_contract_says(subject: Any) {
-    let cases = std::env::var("ANNALS_PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64);
+    sequences(subject, false).await;
+}
+
+async fn calls_with_positions_do_what_the_contract_says(subject: Any) {
+    sequences(subject, true).await;
+}
+
+async fn sequences(subject: Any, positions: bool) {
+    let cases = variable("ANNALS_PROPTEST_CASES").and_then(|n| n.try_into().ok()).unwrap_or(64);
     let run = move || {
         let config = Config { cases, failure_persistence: None, ..Config::default() };
         let outcome = TestRunner::new(config).run(&prop::collection::vec(call(), 1..40), |calls| {
             let subject = subject.clone();
             block_on(async move {
-                let store = open(&subject).await;
-                let mut model = Model::default();
+                let store = subject.open(positions).await.expect("the subject opens a store").store;
+                let mut model = Model { positions, ..Model::default() };
                 for call in &calls {
                     step(&store, &mut model, call).await;
                 }

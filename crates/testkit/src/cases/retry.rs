@@ -1,13 +1,13 @@
 //! Idempotency: the same commit again is answered, not stored.
 
 use annals_core::ExpectedRevision::{Any as Anywhere, Exact, FreeFrom, NoStream};
-use annals_core::{Commit, ErrorKind, NewEvent, Read};
+use annals_core::{Commit, DynStore, ErrorKind, EventMappings, NewEvent, Read};
 
 use crate::case::theme;
-use crate::support::{Any, all, append, assert_whole, at, commit, open, order, payload, stream};
+use crate::support::{Any, all, append, assert_whole, at, commit, open, open_twice, order, payload, stream};
 
 theme!("retry":
-    Nothing {
+    [] {
         the_same_commit_is_answered_with_the_first_result,
         also_after_later_commits,
         some_of_the_events_are_another_commit,
@@ -17,6 +17,11 @@ theme!("retry":
         an_id_may_be_used_in_two_streams,
         a_refused_commit_can_be_tried_again_under_its_id,
         a_commit_of_nothing_new_takes_no_revision,
+        a_mapped_commit_is_known_at_another_time,
+        free_revisions_are_taken_without_a_look_at_the_id,
+    },
+    [Shared] {
+        on_two_handles_it_is_stored_once,
     },
 );
 
@@ -79,9 +84,19 @@ async fn other_payloads_are_another_commit(subject: Any) {
 
 async fn at_the_same_time_it_is_stored_once(subject: Any) {
     let store = open(&subject).await;
+    together(&[store.clone(), store]).await;
+}
+
+async fn on_two_handles_it_is_stored_once(subject: Any) {
+    let (one, other) = open_twice(&subject, false).await;
+    together(&[one, other]).await;
+}
+
+/// Eight tasks commit the same at once, again and again.
+async fn together(stores: &[DynStore; 2]) {
     for round in 0..20 {
         let tries = (0..8).map(|n| {
-            let (store, id) = (store.clone(), format!("commit-{round}"));
+            let (store, id) = (stores[n / 2 % 2].clone(), format!("commit-{round}"));
             let expected = if n % 2 == 0 { Anywhere } else { ExpectedAt(round).into() };
             tokio::spawn(async move { store.commit(commit(order(), 3).with_id(id).expect(expected)).await })
         });
@@ -95,7 +110,7 @@ async fn at_the_same_time_it_is_stored_once(subject: Any) {
         assert_eq!(stored, 1, "one stored it, the others found it");
         assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "all were answered alike");
     }
-    let events = stream(&*store, order()).await;
+    let events = stream(&*stores[0], order()).await;
     assert_eq!(events.len(), 60);
     assert_whole(&events);
 }
@@ -134,4 +149,30 @@ async fn a_commit_of_nothing_new_takes_no_revision(subject: Any) {
         store.commit(first()).await.expect("answered");
     }
     assert_eq!(append(&*store, order(), 1, 0).await.last_revision(), 3);
+}
+
+async fn a_mapped_commit_is_known_at_another_time(subject: Any) {
+    let store = open(&subject).await;
+    let mapped = |stamp| {
+        let mut commit = first().with_stamp(at(stamp));
+        let mappings = [("commitStamp", "at"), ("streamRevision", "revision")];
+        commit.mappings = Some(EventMappings::new(mappings).expect("mappings").into());
+        commit
+    };
+    let committed = store.commit(mapped(100)).await.expect("committed");
+    let again = store.commit(mapped(200)).await.expect("answered");
+    assert!(again.repeated);
+    assert_eq!(again.events, committed.events);
+}
+
+/// As in node-eventstore, which looks only for the revisions.
+async fn free_revisions_are_taken_without_a_look_at_the_id(subject: Any) {
+    let store = open(&subject).await;
+    store.commit(first().expect(FreeFrom(0))).await.expect("committed");
+    let again = store.commit(first().expect(FreeFrom(0))).await.expect("answered");
+    assert!(again.repeated, "the revisions are taken by this very commit");
+    let second = store.commit(first().expect(FreeFrom(3))).await.expect("the revisions are free");
+    assert!(!second.repeated);
+    assert_eq!(second.last_revision(), 5);
+    assert_eq!(stream(&*store, order()).await.len(), 6);
 }

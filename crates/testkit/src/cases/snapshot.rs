@@ -6,7 +6,7 @@ use crate::case::theme;
 use crate::support::{Any, at, open, order};
 
 theme!("snapshot":
-    Nothing {
+    [] {
         a_snapshot_comes_back_whole,
         the_newest_is_by_revision_then_version_then_time,
         the_newest_that_is_not_newer_than_asked,
