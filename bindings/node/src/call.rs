@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use annals_core::{
-    Commit, Cursor, Error, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Payload, Read,
-    Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp,
+    Commit, Cursor, Error, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Page, Payload,
+    Read, Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::text;
+
+/// A page ends once its payloads have so many bytes.
+const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// A stream's or a filter's parts: context, aggregate, aggregate id.
 type Parts = (Option<String>, Option<String>, Option<String>);
@@ -61,7 +64,7 @@ pub(crate) async fn run(store: &dyn Store, operation: &str, arguments: &str) -> 
             let committed = store.commit(commit(parse(arguments)?)?).await?;
             Ok(text::committed(&committed))
         }
-        "read" => store.read(&read(parse(arguments)?)).await.map(|page| text::page(&page)),
+        "read" => read_page(store, read(parse(arguments)?)).await.map(|page| text::page(&page)),
         "markDispatched" => store.mark_dispatched(&parse::<Vec<Text>>(arguments)?).await.map(|()| null()),
         "addSnapshot" => store.add_snapshot(snapshot(parse(arguments)?)).await.map(|()| null()),
         "snapshot" => {
@@ -140,6 +143,23 @@ fn read(arguments: ReadArguments) -> Read {
     read.undispatched = arguments.undispatched;
     read.cursor = arguments.cursor.map(Cursor);
     read
+}
+
+/// Reads a page that is small enough to cross: text has a greatest length in JavaScript, and reading it takes its thread.
+async fn read_page(store: &dyn Store, mut read: Read) -> Result<Page> {
+    loop {
+        let page = store.read(&read).await?;
+        let mut bytes = 0;
+        let fitting = page.events.iter().take_while(|event| {
+            let fits = bytes < MAX_PAGE_BYTES;
+            bytes += event.payload.json().len();
+            fits
+        });
+        match fitting.count() {
+            count if count == page.events.len() => return Ok(page),
+            count => read.limit = count,
+        }
+    }
 }
 
 fn snapshot(arguments: SnapshotArguments) -> Snapshot {

@@ -4,16 +4,18 @@
 //! else the call goes on elsewhere and a promise is returned. An answer that begins with `!` is an error.
 
 mod call;
+mod guard;
 mod sqlite;
 mod text;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use annals_core::{DynStore, Error, ErrorKind, MemoryStore};
+use annals_core::{DynStore, MemoryStore};
 use annals_sqlite::SqliteStore;
 use futures::FutureExt;
+use guard::guarded;
+use napi::JsString;
 use napi::bindgen_prelude::{Either, Env, PromiseRaw, Result, within_runtime_if_available};
 use napi_derive::napi;
 
@@ -32,20 +34,14 @@ impl NativeStore {
         env: &'env Env,
         operation: String,
         arguments: String,
-    ) -> Result<Either<String, PromiseRaw<'env, String>>> {
+    ) -> Result<Either<JsString<'env>, PromiseRaw<'env, String>>> {
         let store = self.store.clone();
-        let answering = async move { text::answer(call::run(&*store, &operation, &arguments).await) };
-        let mut answering = Box::pin(AssertUnwindSafe(answering).catch_unwind().map(|outcome| {
-            outcome.unwrap_or_else(|_| {
-                text::answer(Err(Error::new(
-                    ErrorKind::Backend,
-                    "annals failed inside; nothing more is known. Please report it.",
-                )))
-            })
-        }));
+        let mut answering =
+            Box::pin(guarded(async move { call::run(&*store, &operation, &arguments).await }).map(text::answer));
         let first = within_runtime_if_available(|| answering.poll_unpin(&mut Context::from_waker(Waker::noop())));
         match first {
-            Poll::Ready(answer) => Ok(Either::A(answer)),
+            Poll::Ready(answer) if answer.is_ascii() => env.create_string_latin1(answer).map(Either::A),
+            Poll::Ready(answer) => env.create_string(answer).map(Either::A),
             Poll::Pending => env.spawn_future(async move { Ok(answering.await) }).map(Either::B),
         }
     }
@@ -61,8 +57,8 @@ pub fn open_memory(positions: bool) -> NativeStore {
 /// Opens a SQLite store by its options as JSON. Rejects with a text as a call's that begins with `!`.
 #[napi]
 pub async fn open_sqlite(options: String) -> Result<NativeStore> {
-    let open = async { SqliteStore::open(sqlite::config(&options)?).await };
-    match open.await {
+    let open = async move { SqliteStore::open(sqlite::config(&options)?).await };
+    match guarded(open).await {
         Ok(store) => Ok(NativeStore { store: Arc::new(store) }),
         Err(error) => Err(napi::Error::from_reason(text::answer(Err(error)))),
     }

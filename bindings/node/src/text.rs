@@ -44,17 +44,22 @@ pub(crate) fn committed(committed: &Committed) -> String {
     position.map_or_else(|| format!("[{revision},null]"), |position| format!("[{revision},{position}]"))
 }
 
-/// `[[event, …], cursor]`, an event being `[context, aggregate, aggregateId, streamRevision, commitId, commitSequence,
-/// restInCommitStream, commitStamp, id or null where it is made of the commit's, position, payload]`.
+/// `[[event, …], cursor]`, an event being the shortest of
+/// - `[payload]`: the next event of the commit before it,
+/// - `[streamRevision, commitId, commitSequence, restInCommitStream, commitStamp, id or null where it is made of the
+///   commit's, position, payload]`: another event of the stream before it,
+/// - `[context, aggregate, aggregateId, …]` and the same: any event.
 pub(crate) fn page(page: &Page) -> String {
     let size: usize = page.events.iter().map(|e| e.payload.json().len() + 160).sum();
     let mut out = String::with_capacity(size + 80);
     out.push_str("[[");
-    for (index, event) in page.events.iter().enumerate() {
-        if index > 0 {
+    let mut before = None;
+    for event in &page.events {
+        if before.is_some() {
             out.push(',');
         }
-        write_event(&mut out, event);
+        write_event(&mut out, before, event);
+        before = Some(event);
     }
     out.push_str("],");
     out.push_str(&page.next.as_ref().map_or("null".to_owned(), |cursor| string(&cursor.0)));
@@ -62,22 +67,44 @@ pub(crate) fn page(page: &Page) -> String {
     out
 }
 
-fn write_event(out: &mut String, event: &RecordedEvent) {
+fn write_event(out: &mut String, before: Option<&RecordedEvent>, event: &RecordedEvent) {
     out.push('[');
-    write_stream(out, &event.stream);
-    // Writing to a string can't fail.
-    let _ = write!(out, ",{},", event.stream_revision);
-    write_string(out, Some(&event.commit_id));
-    let stamp = event.commit_stamp.as_millis();
-    let _ = write!(out, ",{},{},{stamp},", event.commit_sequence, event.rest_in_commit_stream);
-    let made = annals_core::event_id(&event.commit_id, event.commit_sequence) == event.id;
-    write_string(out, (!made).then_some(&*event.id));
-    let _ = match event.position {
-        Some(position) => write!(out, ",{position},"),
-        None => write!(out, ",null,"),
-    };
+    let made = is_id_made(event);
+    let same_stream = before.filter(|before| before.stream == event.stream);
+    if !same_stream.is_some_and(|before| made && continues(before, event)) {
+        if same_stream.is_none() {
+            write_stream(out, &event.stream);
+            out.push(',');
+        }
+        // Writing to a string can't fail.
+        let _ = write!(out, "{},", event.stream_revision);
+        write_string(out, Some(&event.commit_id));
+        let stamp = event.commit_stamp.as_millis();
+        let _ = write!(out, ",{},{},{stamp},", event.commit_sequence, event.rest_in_commit_stream);
+        write_string(out, (!made).then_some(&*event.id));
+        let _ = match event.position {
+            Some(position) => write!(out, ",{position},"),
+            None => write!(out, ",null,"),
+        };
+    }
     out.push_str(event.payload.json());
     out.push(']');
+}
+
+/// Whether the event's id is the commit's and the sequence, as usual.
+fn is_id_made(event: &RecordedEvent) -> bool {
+    event.id.strip_prefix(&*event.commit_id).is_some_and(|sequence| {
+        sequence.parse() == Ok(event.commit_sequence) && (sequence.len() == 1 || !sequence.starts_with(['0', '+']))
+    })
+}
+
+/// Whether an event of the same stream is the next one of the same commit, in all but the payload.
+fn continues(before: &RecordedEvent, event: &RecordedEvent) -> bool {
+    before.stream_revision.checked_add(1) == Some(event.stream_revision)
+        && before.commit_sequence.checked_add(1) == Some(event.commit_sequence)
+        && before.rest_in_commit_stream.checked_sub(1) == Some(event.rest_in_commit_stream)
+        && before.commit_stamp == event.commit_stamp
+        && before.position.map(|p| p.saturating_add(1)) == event.position
 }
 
 fn write_stream(out: &mut String, stream: &StreamId) {

@@ -114,6 +114,9 @@ test('without an addon beside it, it takes the one of the platform’s package, 
     `try { require('annals')(); console.log('loaded'); } catch (error) { console.log(error.message); }`,
   );
   assert.equal(run(['try.cjs'], cwd), 'loaded\n');
+  writeFileSync(join(installed, addon), 'not an addon');
+  assert.match(run(['try.cjs'], cwd), new RegExp(`${triple}.*can’t be loaded`));
+  rmSync(join(installed, addon));
   rmSync(platform, { recursive: true });
   assert.match(
     run(['try.cjs'], cwd),

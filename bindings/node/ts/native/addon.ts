@@ -19,7 +19,12 @@ let loaded: Addon | undefined;
 function platformTriple(): string {
   const { platform, arch } = process;
   if (platform === 'linux') {
+    const settings = process.report as { excludeNetwork?: boolean };
+    const { excludeNetwork = false } = settings;
+    // Else every open socket's address is looked up first.
+    settings.excludeNetwork = true;
     const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    settings.excludeNetwork = excludeNetwork;
     return `${platform}-${arch}-${report.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
   }
   return platform === 'win32' ? `${platform}-${arch}-msvc` : `${platform}-${arch}`;
@@ -39,9 +44,11 @@ export function addon(): Addon {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- an addon can't be imported
     loaded = require(name) as Addon;
   } catch (cause) {
-    const message =
-      `annals has no native store for this platform (${triple}): ` +
-      `install the package annals-${triple}, or npm install again without --omit=optional.`;
+    const isMissing = name !== beside && (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+    const message = isMissing
+      ? `annals has no native store for this platform (${triple}): ` +
+        `install the package annals-${triple}, or npm install again without --omit=optional.`
+      : `the native store of annals for this platform (${triple}), ${name}, can’t be loaded: ${String(cause)}`;
     throw new Error(message, { cause });
   }
   return loaded;

@@ -41,7 +41,13 @@ export function cross(handle: NativeHandle, operation: string, args: string, don
     if (text.charCodeAt(0) === 33) done(errorOf(text));
     else done(null, text);
   };
-  const answer = handle.call(operation, args);
+  let answer: string | Promise<string>;
+  try {
+    answer = handle.call(operation, args);
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
   if (typeof answer === 'string') settle(answer);
   else {
     answer.then(

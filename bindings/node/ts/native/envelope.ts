@@ -4,8 +4,8 @@ import { fromExtended, isExtended, toExtended } from './codec';
 export interface StoredEvent {
   streamId: string;
   aggregateId: string;
-  aggregate?: string;
-  context?: string;
+  aggregate?: string | undefined;
+  context?: string | undefined;
   streamRevision: number;
   commitId: string;
   commitSequence: number;
@@ -33,76 +33,124 @@ export interface IncomingEvent {
   applyMappings?: () => void;
 }
 
+/** A snapshot as it is stored. */
+export interface StoredSnapshot {
+  id: string;
+  streamId: string;
+  aggregateId: string;
+  aggregate: string | null;
+  context: string | null;
+  commitStamp: Date;
+  revision: number | null;
+  version: number | string | null;
+  data: unknown;
+}
+
 /** Context, aggregate, aggregate id; null where absent. */
 export type Parts = [string | null, string | null, string | null];
 
-type Row = [
-  string | null,
-  string | null,
-  string,
-  number,
-  string,
-  number,
-  number,
-  number,
-  string | null,
-  number | null,
-  unknown,
-];
+/** Stream revision, commit id, commit sequence, rest, stamp, id or null where it is made, position, payload. */
+type OfStream = [number, string, number, number, number, string | null, number | null, unknown];
 
-function text(value: unknown): string | null {
-  if (value === undefined || value === null || value === '' || value === false) return null;
+/** An event as it crosses: what is absent is as in the one before it. */
+type Row = [...Parts, ...OfStream] | OfStream | [unknown];
+
+/** An id as text: numbers become strings; null where it is falsy. @throws TypeError where it is something else. */
+export function idOf(value: unknown): string | null {
+  if (!value) return null;
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return String(value);
   throw new TypeError(`an id must be a string, not ${typeof value}`);
 }
 
-/** The parts of a query or an event. Numbers become strings. @throws TypeError where a part is something else. */
+/** The parts of a query or an event. Numbers become strings; what is falsy is absent. @throws TypeError where a part is something else. */
 export function partsOf(of: {
   context?: unknown;
   aggregate?: unknown;
   aggregateId?: unknown;
   streamId?: unknown;
 }): Parts {
-  return [text(of.context), text(of.aggregate), text(of.aggregateId) ?? text(of.streamId)];
+  return [idOf(of.context), idOf(of.aggregate), idOf(of.aggregateId) ?? idOf(of.streamId)];
 }
 
 /** The events and the cursor of a page. */
 export function parsePage(answer: string): { events: StoredEvent[]; cursor: string | null } {
   const [rows, cursor] = JSON.parse(answer) as [Row[], string | null];
   const extended = isExtended(answer);
-  const events = rows.map(
-    ([
-      context,
-      aggregate,
-      aggregateId,
-      streamRevision,
-      commitId,
-      commitSequence,
-      rest,
-      stamp,
-      id,
-      position,
-      payload,
-    ]) => ({
+  const events: StoredEvent[] = [];
+  let context: string | undefined;
+  let aggregate: string | undefined;
+  let aggregateId = '';
+  let streamRevision = 0;
+  let commitId = '';
+  let commitSequence = 0;
+  let restInCommitStream = 0;
+  let stamp = 0;
+  let id = '';
+  let position: number | null = null;
+  for (const row of rows) {
+    if (row.length === 1) {
+      streamRevision++;
+      commitSequence++;
+      restInCommitStream--;
+      id = commitId + String(commitSequence);
+      if (position !== null) position++;
+    } else {
+      let at = 0;
+      if (row.length === 11) {
+        context = row[0] ?? undefined;
+        aggregate = row[1] ?? undefined;
+        aggregateId = row[2] as string;
+        at = 3;
+      }
+      streamRevision = row[at] as number;
+      commitId = row[at + 1] as string;
+      commitSequence = row[at + 2] as number;
+      restInCommitStream = row[at + 3] as number;
+      stamp = row[at + 4] as number;
+      id = (row[at + 5] as string | null) ?? commitId + String(commitSequence);
+      position = row[at + 6] as number | null;
+    }
+    const payload = row[row.length - 1];
+    events.push({
       streamId: aggregateId,
       aggregateId,
-      aggregate: aggregate ?? undefined,
-      context: context ?? undefined,
+      aggregate,
+      context,
       streamRevision,
       commitId,
       commitSequence,
       commitStamp: new Date(stamp),
       payload: extended ? fromExtended(payload) : payload,
       position,
-      id: id ?? commitId + String(commitSequence),
-      restInCommitStream: rest,
-    }),
-  );
-  return { events: events as StoredEvent[], cursor };
+      id,
+      restInCommitStream,
+    });
+  }
+  return { events, cursor };
 }
 
-function stampOf(stamp: IncomingEvent['commitStamp']): number | null {
+/** A snapshot; null where there is none. */
+export function parseSnapshot(answer: string): StoredSnapshot | null {
+  type Row = [string | null, string | null, string, string, number | null, number | string | null, number, unknown];
+  const row = JSON.parse(answer) as Row | null;
+  if (!row) return null;
+  const [context, aggregate, aggregateId, id, revision, version, stamp, data] = row;
+  return {
+    id,
+    streamId: aggregateId,
+    aggregateId,
+    aggregate,
+    context,
+    commitStamp: new Date(stamp),
+    revision,
+    version,
+    data: isExtended(answer) ? fromExtended(data) : data,
+  };
+}
+
+/** A time in milliseconds; null where there is none. @throws TypeError where it is no date. */
+export function stampOf(stamp: IncomingEvent['commitStamp']): number | null {
   if (stamp === undefined || stamp === null) return null;
   const millis = stamp instanceof Date ? stamp.getTime() : new Date(stamp).getTime();
   if (Number.isNaN(millis)) throw new TypeError('commitStamp is not a date');
@@ -111,7 +159,7 @@ function stampOf(stamp: IncomingEvent['commitStamp']): number | null {
 
 /** What of an event's envelope differs from what the commit would make; null, in the usual case, where nothing does. */
 function givenOf(event: IncomingEvent, index: number, count: number, commitId: string, stamp: number): object | null {
-  const id = text(event.id);
+  const id = idOf(event.id);
   const at = stampOf(event.commitStamp) ?? stamp;
   const sequence = event.commitSequence ?? index;
   const rest = event.restInCommitStream ?? count - 1 - index;
@@ -131,9 +179,12 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
   if (!first) throw new Error('nothing to commit');
   const stream = partsOf(first);
   const stamp = stampOf(first.commitStamp) ?? Date.now();
-  const commitId = text(first.commitId);
+  const commitId = idOf(first.commitId);
   if (commitId === null) throw new Error('commitId not defined or different!');
   const firstRevision = first.streamRevision ?? null;
+  if (firstRevision !== null && !(Number.isSafeInteger(firstRevision) && firstRevision >= 0)) {
+    throw new TypeError(`streamRevision must be a whole number from 0 on, not ${String(firstRevision)}`);
+  }
   const payloads: unknown[] = [];
   let given: (object | null)[] | null = null;
   for (const [index, event] of events.entries()) {
@@ -142,7 +193,7 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
     if (parts[0] !== stream[0] || parts[1] !== stream[1] || parts[2] !== stream[2]) {
       throw new Error('the events of one commit must belong to one stream');
     }
-    if (text(event.commitId) !== commitId) throw new Error('commitId not defined or different!');
+    if (idOf(event.commitId) !== commitId) throw new Error('commitId not defined or different!');
     const revision = event.streamRevision ?? null;
     if (revision !== null && (firstRevision === null || revision !== firstRevision + index)) {
       throw new Error('the events of one commit must have consecutive streamRevisions');
