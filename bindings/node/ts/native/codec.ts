@@ -6,43 +6,70 @@
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** Whether JSON.stringify alone would lose something. */
-function isPlain(value: unknown): boolean {
+/** How deeply a payload may be nested: what goes in must come out, from however deep a call. */
+const DEEPEST = 1000;
+
+function descend(depth: number): number {
+  if (depth >= DEEPEST) throw new RangeError();
+  return depth + 1;
+}
+
+/** Whether JSON.stringify alone would lose nothing. */
+function isPlain(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  if (Array.isArray(value)) return value.every(isPlain);
+  const below = descend(depth);
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isPlain(item, below)) return false;
+    return true;
+  }
   if (value instanceof Date || ArrayBuffer.isView(value)) return false;
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
-    return isPlain((value as { toJSON(): unknown }).toJSON());
+    return isPlain((value as { toJSON(): unknown }).toJSON(), below);
   for (const key in value) {
-    if (key.charCodeAt(0) === 36 || !isPlain((value as Record<string, unknown>)[key])) return false;
+    if (key.charCodeAt(0) === 36 || !isPlain((value as Record<string, unknown>)[key], below)) return false;
   }
   return true;
 }
 
-function extend(value: unknown): unknown {
+function extend(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => extend(item));
+  const below = descend(depth);
+  if (Array.isArray(value)) {
+    const items: unknown[] = [];
+    for (const item of value) items.push(extend(item, below));
+    return items;
+  }
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : { $date: value.toISOString() };
   if (ArrayBuffer.isView(value)) {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     return { $binary: { base64: bytes.toString('base64'), subType: '00' } };
   }
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
-    return extend((value as { toJSON(): unknown }).toJSON());
-  const entries = Object.entries(value).map(([key, item]) => [key, extend(item)] as const);
+    return extend((value as { toJSON(): unknown }).toJSON(), below);
+  const entries: [string, unknown][] = Object.entries(value);
+  let isMarked = false;
+  for (const entry of entries) {
+    isMarked ||= entry[0].charCodeAt(0) === 36;
+    entry[1] = extend(entry[1], below);
+  }
   const copy: unknown = Object.fromEntries(entries);
-  return entries.some(([key]) => key.startsWith('$')) ? { $literal: copy } : copy;
+  return isMarked ? { $literal: copy } : copy;
 }
 
-/** A value that JSON.stringify writes without loss; itself where nothing is in the way. */
+/**
+ * A value that JSON.stringify writes without loss; itself where nothing is in the way.
+ *
+ * @throws TypeError where the value refers to itself, or is nested more than a thousand levels deep.
+ */
 export function toExtended(value: unknown): unknown {
   try {
-    return isPlain(value) ? value : extend(value);
+    return isPlain(value, 0) ? value : extend(value, 0);
   } catch (cause) {
     if (cause instanceof RangeError) {
-      throw new TypeError('the payload refers to itself, or is nested too deeply: it can’t be stored as JSON', {
-        cause,
-      });
+      throw new TypeError(
+        'the payload refers to itself, or is nested more than 1,000 levels deep: it can’t be stored as JSON',
+        { cause },
+      );
     }
     throw cause;
   }
@@ -62,15 +89,33 @@ export function stringify(value: unknown): string {
   }
 }
 
+/** What an object with a single key that begins with `$` stands for; undefined where it stands for itself. */
+function meant(key: string, value: Json): unknown {
+  if (key === '$date' && typeof value === 'string') {
+    const date = new Date(value);
+    return Number.isNaN(date.getTime()) ? undefined : date;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (key === '$binary' && typeof value.base64 === 'string') return Buffer.from(value.base64, 'base64');
+  return key === '$literal' ? contractFields(value) : undefined;
+}
+
+function contractFields(fields: Record<string, Json>): Record<string, Json> {
+  for (const key of Object.keys(fields)) fields[key] = contract(fields[key] as Json) as Json;
+  return fields;
+}
+
+/** Changes what was parsed in place. */
 function contract(value: Json): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(contract);
-  if (typeof value.$date === 'string') return new Date(value.$date);
-  const binary = value.$binary as { base64?: Json } | undefined;
-  if (typeof binary?.base64 === 'string') return Buffer.from(binary.base64, 'base64');
-  const literal = value.$literal;
-  const fields = typeof literal === 'object' && literal !== null && !Array.isArray(literal) ? literal : value;
-  return Object.fromEntries(Object.entries(fields).map(([key, item]) => [key, contract(item)]));
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) value[index] = contract(value[index] as Json) as Json;
+    return value;
+  }
+  const keys = Object.keys(value);
+  const only = keys.length === 1 ? (keys[0] as string) : '';
+  const meaning = only.startsWith('$') ? meant(only, value[only] as Json) : undefined;
+  return meaning === undefined ? contractFields(value) : meaning;
 }
 
 /** Whether an answer holds anything that {@link fromExtended} changes. */
@@ -78,17 +123,18 @@ export function isExtended(text: string): boolean {
   return text.includes('"$');
 }
 
-/** The value that {@link toExtended} was given. */
+/** The value that {@link toExtended} was given, made of the parsed one. */
 export function fromExtended(value: unknown): unknown {
   return contract(value as Json);
 }
 
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d*)?Z$/;
 
-/** Turns ISO date texts into dates, everywhere in a value. */
+/** Turns ISO date texts into dates, everywhere in a parsed value. */
 export function reviveDates(value: unknown): unknown {
   if (typeof value === 'string') return ISO.test(value) ? new Date(value) : value;
   if (typeof value !== 'object' || value === null || value instanceof Date || Buffer.isBuffer(value)) return value;
-  if (Array.isArray(value)) return value.map(reviveDates);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, reviveDates(item)]));
+  const fields = value as Record<string, unknown>;
+  for (const key of Object.keys(fields)) fields[key] = reviveDates(fields[key]);
+  return value;
 }
