@@ -117,7 +117,7 @@ for (const [name, options] of Object.entries(natives)) {
       [[event(), event({ streamRevision: 5 })], /consecutive/],
       [[event({ aggregateId: { a: 1 } })], /must be a string/],
       [[event({ commitStamp: 'nonsense' })], /not a date/],
-      [[event({ streamRevision: -1 })], /arguments|revision/],
+      [[event({ streamRevision: -1 })], /whole number/],
     ]) {
       await assert.rejects(store.addEvents(events), typeof message === 'string' ? { message } : message);
     }

@@ -1,7 +1,8 @@
 import { addon } from './addon';
 import { reviveDates } from './codec';
 import type { Callback } from './crossing';
-import { NativeStore, type StoredSnapshot } from './nativeStore';
+import type { StoredSnapshot } from './envelope';
+import { NativeStore } from './nativeStore';
 
 /** Everything in memory, as long as the object lives: also across disconnect and connect. */
 export class InMemoryStore extends NativeStore {

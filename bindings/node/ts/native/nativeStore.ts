@@ -1,26 +1,25 @@
 import Store = require('../base');
 import { nextPage } from '../pages';
+import { type EventReadable, streamOf, streamOfRevisions } from '../streams';
 import type { NativeHandle } from './addon';
-import { fromExtended, isExtended, stringify, toExtended } from './codec';
+import { stringify, toExtended } from './codec';
 import { type Callback, cross } from './crossing';
-import { commitOf, type IncomingEvent, parsePage, type Parts, partsOf, type StoredEvent } from './envelope';
+import {
+  commitOf,
+  idOf,
+  type IncomingEvent,
+  parsePage,
+  parseSnapshot,
+  type Parts,
+  partsOf,
+  stampOf,
+  type StoredEvent,
+  type StoredSnapshot,
+} from './envelope';
 import { matches } from './match';
 
 /** Events, with a way to the page behind them where there is one. */
 export type Events = StoredEvent[] & { [nextPage]?: (limit: number, callback: Callback<Events>) => void };
-
-/** A snapshot as it is stored. */
-export interface StoredSnapshot {
-  id: string;
-  streamId: string;
-  aggregateId: string;
-  aggregate: string | null;
-  context: string | null;
-  commitStamp: Date;
-  revision: number | null;
-  version: number | string | null;
-  data: unknown;
-}
 
 /** A query: any of context, aggregate and aggregateId. */
 export type Query = Record<string, unknown> | null | undefined;
@@ -40,6 +39,9 @@ interface Read {
 
 /** The most events to take across at once. */
 const BATCH = 1000;
+
+/** The most positions to set aside at once. */
+const MOST_POSITIONS = 1_000_000;
 
 function ignore(): void {
   // Nobody waits for the outcome.
@@ -71,10 +73,11 @@ export abstract class NativeStore extends Store {
     this.positionPath = mappings.position;
   }
 
-  protected run(operation: string, args: unknown, done: Callback<string>): void {
+  /** Calls an operation. What goes wrong as its arguments are made is an error of the call. */
+  protected run(operation: string, args: () => unknown, done: Callback<string>): void {
     let text: string;
     try {
-      text = stringify(args);
+      text = stringify(args());
     } catch (error) {
       done(error as Error);
       return;
@@ -87,16 +90,25 @@ export abstract class NativeStore extends Store {
   }
 
   override getNextPositions(count: number, callback: Callback<number[]>): void {
-    this.run('reservePositions', count, (error, text) => {
-      const first = error ? null : (JSON.parse(text as string) as number | null);
-      if (error) callback(error);
-      else if (first === null) callback(null);
-      else
-        callback(
-          null,
-          Array.from({ length: count }, (_, index) => first + index),
-        );
-    });
+    if (!(Number.isInteger(count) && count >= 0 && count <= MOST_POSITIONS)) {
+      const most = MOST_POSITIONS.toLocaleString('en');
+      callback(new TypeError(`positions are set aside by a whole number from 0 to ${most}, not ${String(count)}`));
+      return;
+    }
+    this.run(
+      'reservePositions',
+      () => count,
+      (error, text) => {
+        const first = error ? null : (JSON.parse(text as string) as number | null);
+        if (error) callback(error);
+        else if (first === null) callback(null);
+        else
+          callback(
+            null,
+            Array.from({ length: count }, (_, index) => first + index),
+          );
+      },
+    );
   }
 
   override addEvents(events: IncomingEvent[] | null | undefined, callback: (err: Error | null) => void = ignore): void {
@@ -108,14 +120,8 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    let args: unknown[];
-    try {
-      args = commitOf(events, this.positionPath);
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
-    this.run('commit', args, (error, text) => {
+    const commit = (): unknown => commitOf(events, this.positionPath);
+    this.run('commit', commit, (error, text) => {
       if (error) {
         callback(error);
         return;
@@ -139,13 +145,25 @@ export abstract class NativeStore extends Store {
       callback(null, taken);
       return;
     }
-    this.run('read', { ...read, limit: wanted }, (error, text) => {
+    const batch = (): Read => ({ ...read, limit: wanted });
+    this.run('read', batch, (error, text) => {
       if (error) {
         callback(error);
         return;
       }
-      const { events, cursor } = parsePage(text as string);
-      const all: Events = taken.length === 0 ? events : taken.concat(events);
+      let page: ReturnType<typeof parsePage>;
+      try {
+        page = parsePage(text as string);
+      } catch (unreadable) {
+        callback(unreadable as Error);
+        return;
+      }
+      const { events, cursor } = page;
+      let all: Events = events;
+      if (taken.length > 0) {
+        all = taken;
+        for (const event of events) all.push(event);
+      }
       const next: Read = { ...read, cursor };
       if (cursor !== null && (limit < 0 || all.length < limit)) {
         setImmediate(() => {
@@ -154,10 +172,10 @@ export abstract class NativeStore extends Store {
         return;
       }
       if (cursor !== null) {
-        const page = (size: number, done: Callback<Events>): void => {
+        const behind = (size: number, done: Callback<Events>): void => {
           this.read(next, size, done);
         };
-        Object.defineProperty(all, nextPage, { value: page });
+        Object.defineProperty(all, nextPage, { value: behind });
       }
       callback(null, all);
     });
@@ -177,7 +195,8 @@ export abstract class NativeStore extends Store {
       callback(error as Error);
       return;
     }
-    const most = limit ?? -1;
+    const given = limit ?? -1;
+    const most = Number.isNaN(given) ? -1 : given;
     if (!this.anyField || Object.keys(others).length === 0) {
       this.read({ filter, ...read }, most, callback);
       return;
@@ -217,6 +236,46 @@ export abstract class NativeStore extends Store {
     this.readQuery(query, { byRevision: true, fromRevision: Math.max(0, revMin || 0), beforeRevision }, -1, callback);
   }
 
+  /** Streams the events of {@link getEvents}. */
+  streamEvents(query?: Query, skip?: number | null, limit?: number | null): EventReadable<unknown> {
+    return streamOf(
+      (from, count, done) => {
+        this.getEvents(query, from, count, done);
+      },
+      skip ?? 0,
+      limit ?? -1,
+      {},
+    );
+  }
+
+  /** Streams the events of {@link getEventsSince}. */
+  streamEventsSince(since: Date, skip?: number | null, limit?: number | null): EventReadable<unknown> {
+    return streamOf(
+      (from, count, done) => {
+        this.getEventsSince(since, from, count, done);
+      },
+      skip ?? 0,
+      limit ?? -1,
+      {},
+    );
+  }
+
+  /** Streams the events of {@link getEventsByRevision}. */
+  streamEventsByRevision(
+    query: Record<string, unknown>,
+    revMin?: number | null,
+    revMax?: number | null,
+  ): EventReadable<unknown> {
+    return streamOfRevisions(
+      (from, before, done) => {
+        this.getEventsByRevision(query, from, before, done);
+      },
+      revMin ?? 0,
+      revMax ?? -1,
+      {},
+    );
+  }
+
   override getLastEvent(query: Query, callback: Callback<StoredEvent | null>): void {
     this.readQuery(query, { backward: true }, 1, (error, events) => {
       if (error) callback(error);
@@ -229,7 +288,12 @@ export abstract class NativeStore extends Store {
   }
 
   override setEventToDispatched(id: string, callback: (err: Error | null) => void = ignore): void {
-    this.run('markDispatched', [id], (error) => {
+    const events = (): unknown => {
+      const event = idOf(id);
+      if (event === null) throw new Error('the id of the event that was dispatched is missing');
+      return [event];
+    };
+    this.run('markDispatched', events, (error) => {
       callback(error);
     });
   }
@@ -239,20 +303,14 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    let args: object;
-    try {
-      args = {
-        stream: partsOf(snapshot),
-        id: snapshot.id,
-        revision: snapshot.revision ?? undefined,
-        version: snapshot.version ?? undefined,
-        stamp: new Date(snapshot.commitStamp).getTime(),
-        data: toExtended(snapshot.data),
-      };
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
+    const args = (): object => ({
+      stream: partsOf(snapshot),
+      id: snapshot.id,
+      revision: snapshot.revision ?? undefined,
+      version: snapshot.version ?? undefined,
+      stamp: stampOf(snapshot.commitStamp) ?? Date.now(),
+      data: toExtended(snapshot.data),
+    });
     this.run('addSnapshot', args, (error) => {
       callback(error);
     });
@@ -267,35 +325,25 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    let args: unknown[];
-    try {
-      args = [partsOf(query), revMax >= 0 ? revMax : null];
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
+    const args = (): unknown => [partsOf(query), revMax >= 0 ? revMax : null];
     this.run('snapshot', args, (error, text) => {
-      if (error) callback(error);
-      else callback(null, this.snapshotOf(text as string));
+      if (error) {
+        callback(error);
+        return;
+      }
+      let found: StoredSnapshot | null;
+      try {
+        found = this.snapshotOf(text as string);
+      } catch (unreadable) {
+        callback(unreadable as Error);
+        return;
+      }
+      callback(null, found);
     });
   }
 
-  protected snapshotOf(text: string): StoredSnapshot | null {
-    type Row = [string | null, string | null, string, string, number | null, number | string | null, number, unknown];
-    const row = JSON.parse(text) as Row | null;
-    if (!row) return null;
-    const [context, aggregate, aggregateId, id, revision, version, stamp, data] = row;
-    return {
-      id,
-      streamId: aggregateId,
-      aggregateId,
-      aggregate,
-      context,
-      commitStamp: new Date(stamp),
-      revision,
-      version,
-      data: isExtended(text) ? fromExtended(data) : data,
-    };
+  protected snapshotOf(answer: string): StoredSnapshot | null {
+    return parseSnapshot(answer);
   }
 
   override cleanSnapshots(query: Record<string, unknown>, callback: Callback<number> = ignore): void {
@@ -308,22 +356,20 @@ export abstract class NativeStore extends Store {
       callback(null, 0);
       return;
     }
-    let parts: Parts;
-    try {
-      parts = partsOf(query);
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
-    this.run('cleanSnapshots', [parts, keep], (error, text) => {
+    const args = (): unknown => [partsOf(query), keep];
+    this.run('cleanSnapshots', args, (error, text) => {
       if (error) callback(error);
       else callback(null, JSON.parse(text as string) as number);
     });
   }
 
   override clear(callback: (err: Error | null) => void = ignore): void {
-    this.run('clear', null, (error) => {
-      callback(error);
-    });
+    this.run(
+      'clear',
+      () => null,
+      (error) => {
+        callback(error);
+      },
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { addon } from './addon';
+import { type Addon, addon } from './addon';
 import { type Callback, openingErrorOf } from './crossing';
 import { NativeStore } from './nativeStore';
 
@@ -13,6 +13,10 @@ function option(options: Record<string, unknown>, name: string, type: 'string' |
 /** What the addon opens. @throws TypeError where an option has the wrong type. */
 function argumentsOf(options: Record<string, unknown>): object {
   const url = option(options, 'url', 'string');
+  const keep = option(options, 'maxSnapshotsCount', 'number') as number | undefined;
+  if (keep !== undefined && !(Number.isInteger(keep) && keep >= 0)) {
+    throw new TypeError(`the option maxSnapshotsCount of type 'sqlite' must be a whole number, not ${String(keep)}`);
+  }
   const filename = option(options, 'filename', 'string') ?? option(options, 'path', 'string') ?? 'eventstore.db';
   return {
     url,
@@ -36,42 +40,81 @@ export class SqliteStore extends NativeStore {
     this.arguments = JSON.stringify(argumentsOf(options));
   }
 
+  /** Connects and disconnects that wait for the one before them, which is the first. */
+  private readonly turns: ((over: () => void) => void)[] = [];
+
+  private inTurn(turn: (over: () => void) => void): void {
+    this.turns.push(turn);
+    if (this.turns.length === 1) this.next();
+  }
+
+  private next(): void {
+    this.turns[0]?.(() => {
+      this.turns.shift();
+      this.next();
+    });
+  }
+
   override connect(callback?: Callback<this>): void {
-    const opened = (): void => {
-      this.emit('connect');
-      callback?.(null, this);
-    };
-    if (this.handle) {
-      opened();
+    this.inTurn((over) => {
+      const ended = (error: Error | null): void => {
+        try {
+          if (!error) this.emit('connect');
+          if (error) callback?.(error);
+          else callback?.(null, this);
+        } finally {
+          over();
+        }
+      };
+      if (this.handle) {
+        ended(null);
+        return;
+      }
+      this.open(ended);
+    });
+  }
+
+  private open(done: (error: Error | null) => void): void {
+    let opening: ReturnType<Addon['openSqlite']>;
+    try {
+      opening = addon().openSqlite(this.arguments);
+    } catch (error) {
+      done(error as Error);
       return;
     }
-    addon()
-      .openSqlite(this.arguments)
-      .then(
-        (handle) => {
-          process.nextTick(() => {
-            this.handle = handle;
-            opened();
-          });
-        },
-        (reason: unknown) => {
-          process.nextTick(() => callback?.(openingErrorOf(reason)));
-        },
-      );
+    opening.then(
+      (handle) => {
+        this.handle = handle;
+        process.nextTick(done, null);
+      },
+      (reason: unknown) => {
+        process.nextTick(done, openingErrorOf(reason));
+      },
+    );
   }
 
   override disconnect(callback?: (err: Error | null) => void): void {
-    const closed = (error: Error | null): void => {
-      if (!error) this.emit('disconnect');
-      callback?.(error);
-    };
-    if (!this.handle) {
-      closed(null);
-      return;
-    }
-    this.run('close', null, (error) => {
-      if (!error) this.handle = undefined;
-      closed(error);
+    this.inTurn((over) => {
+      const ended = (error: Error | null): void => {
+        try {
+          if (!error) this.emit('disconnect');
+          callback?.(error);
+        } finally {
+          over();
+        }
+      };
+      if (!this.handle) {
+        ended(null);
+        return;
+      }
+      this.run(
+        'close',
+        () => null,
+        (error) => {
+          if (!error) this.handle = undefined;
+          ended(error);
+        },
+      );
     });
   }
 }
