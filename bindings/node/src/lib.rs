@@ -5,6 +5,7 @@
 
 mod call;
 mod guard;
+mod open;
 mod sqlite;
 mod text;
 
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use annals_core::{DynStore, MemoryStore};
-use annals_sqlite::SqliteStore;
 use futures::FutureExt;
 use guard::guarded;
 use napi::JsString;
@@ -54,12 +54,11 @@ pub fn open_memory(positions: bool) -> NativeStore {
     NativeStore { store: Arc::new(store) }
 }
 
-/// Opens a SQLite store by its options as JSON. Rejects with a text as a call's that begins with `!`.
+/// Opens a store of a type by its options as JSON. Rejects with a text as a call's that begins with `!`.
 #[napi]
-pub async fn open_sqlite(options: String) -> Result<NativeStore> {
-    let open = async move { SqliteStore::open(sqlite::config(&options)?).await };
-    match guarded(open).await {
-        Ok(store) => Ok(NativeStore { store: Arc::new(store) }),
+pub async fn open(kind: String, options: String) -> Result<NativeStore> {
+    match guarded(async move { open::open(&kind, &options).await }).await {
+        Ok(store) => Ok(NativeStore { store }),
         Err(error) => Err(napi::Error::from_reason(text::answer(Err(error)))),
     }
 }

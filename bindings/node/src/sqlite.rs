@@ -1,29 +1,37 @@
-//! SQLite's options as Node.js gives them.
+//! SQLite by its options.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use annals_core::{Error, Result};
-use annals_sqlite::{Durability, SqliteConfig};
+use annals_core::{DynStore, Error, Result};
+use annals_sqlite::{Durability, SqliteConfig, SqliteStore};
 use serde::Deserialize;
+
+/// Where no file is named.
+const FILENAME: &str = "eventstore.db";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Options {
+pub(crate) struct Options {
     url: Option<String>,
     filename: Option<String>,
+    path: Option<String>,
     track_position: Option<bool>,
     synchronous: Option<String>,
     busy_timeout: Option<u32>,
 }
 
-pub(crate) fn config(json: &str) -> Result<SqliteConfig> {
-    let options: Options = serde_json::from_str(json)
-        .map_err(|e| Error::invalid(format!("the options of type 'sqlite' can't be used: {e}.")).with_source(e))?;
-    let mut config = match (options.url, options.filename.as_deref()) {
+pub(crate) async fn open(options: Options) -> Result<DynStore> {
+    Ok(Arc::new(SqliteStore::open(config(options)?).await?))
+}
+
+fn config(options: Options) -> Result<SqliteConfig> {
+    let filename = options.filename.or(options.path);
+    let mut config = match (options.url, filename.as_deref().unwrap_or(FILENAME)) {
         (Some(url), _) => url.parse()?,
-        (None, None | Some(":memory:")) => SqliteConfig::memory(),
-        (None, Some("")) => return Err(Error::invalid("the option filename of type 'sqlite' is empty: name a file.")),
-        (None, Some(filename)) => SqliteConfig::file(filename),
+        (None, ":memory:") => SqliteConfig::memory(),
+        (None, "") => return Err(Error::invalid("the option filename of type 'sqlite' is empty: name a file.")),
+        (None, filename) => SqliteConfig::file(filename),
     };
     if let Some(positions) = options.track_position {
         config.positions = positions;

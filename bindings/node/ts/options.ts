@@ -1,9 +1,10 @@
 import type Store from './base';
+import type { NativeType } from './native';
 
 /** Options that every store understands. */
 export interface Options {
-  /** `'inmemory'` (default), `'sqlite'`, or a class that extends `Store`. */
-  type?: string | (new (options: never) => Store);
+  /** The name of a store of this package, in any case (default: `'inmemory'`), or a class that extends `Store`. */
+  type?: NativeType | (string & {}) | (new (options: never) => Store);
   /** How long `init` may try to connect, in ms; without it there is one try that may take as long as it likes. */
   timeout?: number;
   /** Keep only so many snapshots of each stream. */

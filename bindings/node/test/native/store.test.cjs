@@ -235,10 +235,20 @@ test('sqlite: two stores on one file, in two processes, never both get a revisio
 test('sqlite: options that make no sense are named', async () => {
   const sqlite = (options) => eventstore.createStore({ type: 'sqlite', ...options });
   assert.throws(() => sqlite({ filename: 5 }), /filename.*string/);
-  assert.throws(() => sqlite({ trackPosition: 'yes' }), /trackPosition.*boolean/);
+  assert.throws(() => sqlite({ trackPosition: 'yes' }), /trackPosition.*'sqlite'.*true or false/);
+  for (const busyTimeout of [-1, 0.5, '', 'soon', true, NaN, '1e3'])
+    assert.throws(() => sqlite({ busyTimeout }), /busyTimeout.*whole number/);
+  assert.throws(() => sqlite({ maxSnapshotsCount: -1 }), /maxSnapshotsCount.*whole number/);
+  assert.throws(
+    () => sqlite({ url: ['secret'] }),
+    (error) => !error.message.includes('secret'),
+  );
   const opening = (options) => promisify((done) => sqlite(options).connect(done))();
   await assert.rejects(opening({ filename: '' }), { code: 'INVALID_ARGUMENT' });
   await assert.rejects(opening({ synchronous: 'sometimes' }), /full.*normal/);
+  await assert.rejects(opening({ busyTimeout: 2 ** 40 }), /options of type 'sqlite'/);
+  for (const none of [undefined, null])
+    await opening({ path: ':memory:', busyTimeout: '50', filename: none, url: none, trackPosition: none });
   await assert.rejects(opening({ url: 'sqlite:a.db?nonsense=1' }), /nonsense/);
   await assert.rejects(opening({ filename: join(folder, 'no', 'such', 'folder.db') }), { code: 'CONNECTION' });
   const text = join(folder, 'text.db');

@@ -10,7 +10,8 @@ export interface NativeHandle {
 /** What the addon exports. */
 export interface Addon {
   openMemory(positions: boolean): NativeHandle;
-  openSqlite(args: string): Promise<NativeHandle>;
+  /** Opens a store by its type and its options as JSON text. */
+  open(type: string, options: string): Promise<NativeHandle>;
 }
 
 let loaded: Addon | undefined;

@@ -1,5 +1,11 @@
 import { InMemoryStore } from './inmemory';
 import { SqliteStore } from './sqlite';
 
-/** The stores of this package, by the `type` that names them. */
+/**
+ * The stores of this package, by the `type` that names them. One more is a class that extends `DurableStore`, an entry
+ * here, and an arm in `src/open.rs`.
+ */
 export const nativeStores = { inmemory: InMemoryStore, sqlite: SqliteStore } as const;
+
+/** The `type` of a store of this package. */
+export type NativeType = keyof typeof nativeStores;
