@@ -54,6 +54,8 @@ pub struct Crash {
     pub kills: u64,
     /// The seed of the random moments and commits.
     pub seed: u64,
+    /// Where the data are, in folders of their own.
+    pub folder: PathBuf,
     /// Environment variables for the child, which may need more to know which store it is to open.
     pub variables: Vec<(String, String)>,
 }
@@ -108,6 +110,7 @@ pub fn run(
             open: open.clone(),
             kills: variable("ANNALS_CRASH_KILLS").unwrap_or(kills),
             seed,
+            folder: std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id())),
             variables: Vec::new(),
         };
         println!("{} kills, ANNALS_CRASH_SEED={seed}", crash.kills);
@@ -135,10 +138,9 @@ pub fn child(open: &Open) {
 impl Crash {
     /// Kills, and looks, so often. What was found to be wrong, if something was; the data are kept then.
     pub fn run(&self) -> std::result::Result<Survived, String> {
-        let Self { open, kills, seed, .. } = self;
+        let Self { open, kills, seed, folder: parent, .. } = self;
         let mut survived = Survived::default();
         let mut random = random(*seed);
-        let parent = std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id()));
         let mut said = Said::default();
         for kill in 0..*kills {
             let folder = parent.join((kill / KILLS_PER_FOLDER).to_string());
@@ -146,8 +148,11 @@ impl Crash {
             let base = (seed >> 16).wrapping_add(kill.wrapping_mul(1 << 32));
             let moment = Duration::from_micros(random.next_u64() % 40_000);
             // One in four is killed at any moment since its start, the others once they have begun to commit.
-            self.kill_at(&folder, base, moment, !random.next_u64().is_multiple_of(4), &mut said);
-            let checked = AssertUnwindSafe(|| block_on(check(open, folder.clone(), &said, base)));
+            let begun = !random.next_u64().is_multiple_of(4);
+            let checked = AssertUnwindSafe(|| {
+                self.kill_at(&folder, base, moment, begun, &mut said);
+                block_on(check(open, folder.clone(), &said, base))
+            });
             let more = std::panic::catch_unwind(checked).map_err(|panic| {
                 format!("kill {kill} of ANNALS_CRASH_SEED={seed}: {} (in {})", why(&*panic), folder.display())
             })?;
@@ -158,7 +163,7 @@ impl Crash {
                 said = Said::default();
             }
         }
-        let _ = std::fs::remove_dir_all(&parent);
+        let _ = std::fs::remove_dir_all(parent);
         Ok(survived)
     }
 
@@ -176,8 +181,10 @@ impl Crash {
         }
         // The rest is heard after the kill: the pipe holds it.
         std::thread::sleep(moment);
+        let ended = child.try_wait().expect("the child's state");
         child.kill().expect("the child is killed");
         child.wait().expect("the child is gone");
+        assert!(ended.is_none(), "the child ended before it was killed: what it said on its error output says why");
         lines.map_while(std::result::Result::ok).for_each(|line| said.hear(&line));
     }
 }
@@ -287,7 +294,7 @@ async fn check(open: &Open, folder: PathBuf, said: &Said, base: u64) -> Survived
         }
         let size = made.events.len();
         let answer = store.commit(made).await.expect("a repeated commit is answered");
-        assert_eq!(answer.repeated, was_there, "commit {seed}");
+        assert_eq!(answer.repeated, was_there, "commit {seed} is known by its id where it is there");
         added += if was_there { 0 } else { size };
     }
     assert_eq!(
