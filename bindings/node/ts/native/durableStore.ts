@@ -1,8 +1,18 @@
+import createDebug from 'debug';
+
 import { addon, type NativeHandle } from './addon';
-import { type Callback, openingErrorOf } from './crossing';
+import { type Callback, cross, openingErrorOf } from './crossing';
 import { givenOptions, type Kind } from './given';
+import { Heartbeat } from './heartbeat';
 import { NativeStore } from './nativeStore';
 import { Turns } from './turns';
+
+const debug = createDebug('eventstore');
+
+/** The options of every durable store, that stay on this side. */
+const OWN: Record<string, Kind> = { maxSnapshotsCount: 'number', heartbeat: 'number' };
+
+type Ended = (error: Error | null) => void;
 
 /**
  * A store that connecting opens and disconnecting closes. Each kind of store says its type and its options; `src/open.rs`
@@ -11,6 +21,8 @@ import { Turns } from './turns';
 export abstract class DurableStore extends NativeStore {
   private readonly given: string;
   private readonly turns = new Turns();
+  private readonly interval: number;
+  private heartbeat: Heartbeat | undefined;
 
   /** @throws TypeError where an option is not of its kind. */
   constructor(
@@ -19,69 +31,102 @@ export abstract class DurableStore extends NativeStore {
     known: Record<string, Kind>,
   ) {
     super(options);
+    const { heartbeat = 0 } = givenOptions(type, options, OWN);
+    this.interval = heartbeat as number;
     this.given = JSON.stringify(givenOptions(type, options, known));
-    // It crosses with each cleaning.
-    givenOptions(type, options, { maxSnapshotsCount: 'number' });
   }
 
   override connect(callback?: Callback<this>): void {
-    this.turns.take((over) => {
-      const ended = (error: Error | null): void => {
-        try {
-          if (!error) this.emit('connect');
-          if (error) callback?.(error);
-          else callback?.(null, this);
-        } finally {
-          over();
-        }
-      };
-      if (this.handle) ended(null);
-      else this.open(ended);
-    });
-  }
-
-  private open(done: (error: Error | null) => void): void {
-    let opening: Promise<NativeHandle>;
-    try {
-      opening = addon().open(this.type, this.given);
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
-    opening.then(
-      (handle) => {
-        this.handle = handle;
-        process.nextTick(done, null);
+    this.inTurn(
+      (ended) => {
+        if (this.handle) ended(null);
+        else this.open(ended);
       },
-      (reason: unknown) => {
-        process.nextTick(done, openingErrorOf(reason));
+      (error) => {
+        if (!error) this.emit('connect');
+        if (error) callback?.(error);
+        else callback?.(null, this);
       },
     );
   }
 
   override disconnect(callback?: (err: Error | null) => void): void {
+    this.inTurn(
+      (ended) => {
+        if (this.handle) this.close(ended);
+        else ended(null);
+      },
+      (error) => {
+        if (!error) this.emit('disconnect');
+        callback?.(error);
+      },
+    );
+  }
+
+  /** Connects and disconnects happen one after another; what their callbacks throw holds up none of them. */
+  private inTurn(act: (ended: Ended) => void, tell: Ended): void {
     this.turns.take((over) => {
-      const ended = (error: Error | null): void => {
+      act((error) => {
         try {
-          if (!error) this.emit('disconnect');
-          callback?.(error);
+          tell(error);
         } finally {
           over();
         }
-      };
-      if (this.handle) this.close(ended);
-      else ended(null);
+      });
     });
   }
 
-  private close(done: (error: Error | null) => void): void {
+  private open(ended: Ended): void {
+    let opening: Promise<NativeHandle>;
+    try {
+      opening = addon().open(this.type, this.given);
+    } catch (error) {
+      ended(error as Error);
+      return;
+    }
+    opening.then(
+      (handle) => {
+        this.handle = handle;
+        if (this.interval > 0) this.watch(handle);
+        process.nextTick(ended, null);
+      },
+      (reason: unknown) => {
+        process.nextTick(ended, openingErrorOf(reason));
+      },
+    );
+  }
+
+  private close(ended: Ended): void {
     this.run(
       'close',
       () => null,
       (error) => {
-        if (!error) this.handle = undefined;
-        done(error);
+        if (!error) this.leave();
+        ended(error);
       },
+    );
+  }
+
+  private leave(): void {
+    this.heartbeat?.stop();
+    this.handle = undefined;
+  }
+
+  /** Disconnects a store that no longer answers, without waiting for it. */
+  private watch(handle: NativeHandle): void {
+    const lost = (error: Error): void => {
+      debug('heartbeat of type %s: %s', this.type, error.message);
+      if (this.handle !== handle) return;
+      this.leave();
+      cross(handle, 'close', 'null', () => undefined);
+      this.emit('disconnect');
+    };
+    this.heartbeat = new Heartbeat(
+      this.interval,
+      (answered) => {
+        cross(handle, 'health', 'null', answered);
+      },
+      lost,
     );
   }
 }
