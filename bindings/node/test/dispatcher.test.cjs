@@ -44,6 +44,17 @@ const publishers = {
     await sleep(1);
     seen.push(event.n);
   },
+  'that is wrapped': (seen) => {
+    const publish = (event, done) => {
+      seen.push(event.n);
+      setTimeout(done, 1);
+    };
+    return (...args) => publish(...args);
+  },
+  'that is wrapped and asynchronous': (seen) => {
+    const publish = async (event) => seen.push(event.n);
+    return (...args) => publish(...args);
+  },
 };
 
 for (const [store, options] of Object.entries(subjects)) {
@@ -59,6 +70,16 @@ for (const [store, options] of Object.entries(subjects)) {
       assert.deepEqual(es.failures, []);
     });
   }
+
+  test(`${store}: a publisher that takes nothing has published once it returns`, async () => {
+    let published = 0;
+    for (const publish of [() => void published++, async () => void published++]) {
+      const es = await publishing(options(), publish);
+      await commit(es, 'x', { n: 0 }, { n: 1 });
+      await until(async () => (await undispatched(es)).length === 0, 'all are set to dispatched');
+    }
+    assert.equal(published, 4);
+  });
 
   test(`${store}: what was left undispatched is published at the start, the oldest first`, async () => {
     const before = await open(options());

@@ -143,3 +143,16 @@ for (const name of ['inmemory', 'sqlite']) {
     assert.deepEqual(skips, [5, 5, 5, 5]);
   });
 }
+
+for (const [name, options] of Object.entries(subjects)) {
+  test(`${name}: numbers may be given as text, and left out`, async () => {
+    const es = await filled(options(), [{}], 5);
+    const numbers = async (stream) => (await stream.toArray()).map((event) => event.streamRevision);
+    assert.deepEqual(await numbers(es.streamEvents('x', '1', '3')), [1, 2, 3]);
+    assert.deepEqual(await numbers(es.streamEvents(3)), [3, 4]);
+    assert.deepEqual(await numbers(es.streamEvents({}, null, null)), [0, 1, 2, 3, 4]);
+    assert.deepEqual(await numbers(es.streamEventsSince(new Date(0), undefined, '2')), [0, 1]);
+    assert.deepEqual(await numbers(es.streamEventsByRevision('x', '1', '3')), [1, 2]);
+    assert.deepEqual(await numbers(es.streamEventsByRevision('x', null, null)), [0, 1, 2, 3, 4]);
+  });
+}

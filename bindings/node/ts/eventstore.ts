@@ -33,13 +33,21 @@ function illegal(message: string): Error {
 }
 
 function queryOf(query: unknown): Query {
-  return typeof query === 'string' || typeof query === 'number' ? { aggregateId: String(query) } : (query as Query);
+  return typeof query === 'string' ? { aggregateId: query } : (query as Query);
 }
 
 /** The parts of a stream's name that a snapshot has: a custom store may look at every key. */
 function streamOfSnapshot(snapshot: NewSnapshot): Query {
   const parts = ['aggregateId', 'aggregate', 'context'] as const;
   return Object.fromEntries(parts.filter((part) => part in snapshot).map((part) => [part, snapshot[part]]));
+}
+
+/**
+ * Whether a publisher can’t call back, so that returning is its answer: it takes the payload alone, or is an arrow function
+ * that takes nothing. Others without parameters may read `arguments`, as bound and wrapped functions do.
+ */
+function isAnsweredByReturn(publish: (...args: never[]) => unknown): boolean {
+  return publish.length === 1 || /^(async\s*)?\(\s*\)\s*=>/.test(String(publish));
 }
 
 /** Whose stream; an error where nobody is named. */
@@ -75,19 +83,18 @@ export class Eventstore extends EventEmitter {
    */
   useEventPublisher<P = unknown>(publish: PublisherFunction<P>): this {
     const given = publish as (payload: unknown, done?: (err?: unknown) => void) => unknown;
-    this.publisher =
-      publish.length < 2
-        ? (payload: unknown, done): unknown => {
-            const result = given(payload);
-            if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') {
-              done();
-              return undefined;
-            }
-            return (result as PromiseLike<unknown>).then(() => {
-              done();
-            });
+    this.publisher = isAnsweredByReturn(publish)
+      ? (payload: unknown, done): unknown => {
+          const result = given(payload);
+          if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') {
+            done();
+            return undefined;
           }
-        : given;
+          return (result as PromiseLike<unknown>).then(() => {
+            done();
+          });
+        }
+      : given;
     return this;
   }
 
@@ -162,8 +169,8 @@ export class Eventstore extends EventEmitter {
       (from, count, done) => {
         this.store.getEvents(of, from, count, done);
       },
-      skip ?? 0,
-      limit ?? -1,
+      skip,
+      limit,
       options,
     );
   }
@@ -186,8 +193,8 @@ export class Eventstore extends EventEmitter {
       (from, count, done) => {
         this.store.getEventsSince(since, from, count, done);
       },
-      skip ?? 0,
-      limit ?? -1,
+      skip,
+      limit,
       options,
     );
   }

@@ -2,6 +2,7 @@ import { addAbortSignal, Readable } from 'node:stream';
 
 import type Store from './base';
 import type { CallOptions } from './callback';
+import { countOf } from './count';
 import type { RecordedEvent } from './eventStream';
 import { nextPage } from './pages';
 
@@ -34,16 +35,21 @@ export function abortable<S extends Readable>(stream: S, { signal }: CallOptions
   return signal ? addAbortSignal(signal, stream) : stream;
 }
 
-/** Streams events a batch at a time, from `skip` on, at most `limit` (−1: all). */
-export function streamOf<P>(fetch: Fetch, skip: number, limit: number, options: CallOptions): EventReadable<P> {
+/** What a caller gives for a number; absent: the default. */
+type Given = number | null | undefined;
+
+/** Streams events a batch at a time, from `skip` on, at most `limit` (−1, the default: all). */
+export function streamOf<P>(fetch: Fetch, skip: Given, limit: Given, options: CallOptions): EventReadable<P> {
+  const first = countOf(skip, 0);
+  const most = countOf(limit, Infinity);
   async function* events(): AsyncGenerator<RecordedEvent, void, undefined> {
     let taken = 0;
     let page: Batch[typeof nextPage];
-    while (limit < 0 || taken < limit) {
-      const wanted = limit < 0 ? BATCH : Math.min(BATCH, limit - taken);
+    while (taken < most) {
+      const wanted = Math.min(BATCH, most - taken);
       const batch = await fetched((done) => {
         if (page) page(wanted, done);
-        else fetch(skip + taken, wanted, done);
+        else fetch(first + taken, wanted, done);
       });
       yield* batch;
       taken += batch.length;
@@ -60,13 +66,13 @@ export function streamOf<P>(fetch: Fetch, skip: number, limit: number, options: 
  */
 export function streamOfRevisions<P>(
   fetch: FetchRevisions,
-  revMin: number,
-  revMax: number,
+  revMin: Given,
+  revMax: Given,
   options: CallOptions,
 ): EventReadable<P> {
   async function* events(): AsyncGenerator<RecordedEvent, void, undefined> {
-    const end = revMax < 0 ? Infinity : revMax;
-    for (let from = Math.max(0, revMin); from < end; from += BATCH) {
+    const end = countOf(revMax, Infinity);
+    for (let from = countOf(revMin, 0); from < end; from += BATCH) {
       const before = Math.min(end, from + BATCH);
       const batch = await fetched((done) => {
         fetch(from, before, done);

@@ -98,6 +98,20 @@ for (const [name, options] of Object.entries(natives)) {
     assert.deepEqual((await store.getEvents({}, 5, 1)).length, 0);
     assert.deepEqual((await store.getEvents({}, 0, 0)).length, 0);
     assert.deepEqual(
+      (await store.getEvents({}, '1', '1')).map((e) => e.payload.stamp),
+      [2000],
+    );
+    for (const [skip, limit] of [
+      [undefined, undefined],
+      [null, null],
+      [-1, -1],
+      [NaN, NaN],
+      [0, Infinity],
+    ])
+      assert.equal((await store.getEvents({}, skip, limit)).length, 3);
+    assert.equal((await store.getEvents({}, Infinity, 1)).length, 0);
+    assert.equal((await store.getEvents({}, 0.5, 1.5)).length, 2);
+    assert.deepEqual(
       (await store.getEventsSince(new Date(2000), 0, -1)).map((e) => e.payload.stamp),
       [2000, 3000],
     );
@@ -111,6 +125,7 @@ for (const [name, options] of Object.entries(natives)) {
     for (const [events, message] of [
       [[event({ aggregateId: undefined })], 'aggregateId not defined!'],
       [[event(), event({ aggregateId: undefined })], 'aggregateId not defined!'],
+      [[event({ aggregateId: undefined, streamId: 'x' })], 'aggregateId not defined!'],
       [[event({ commitId: undefined })], 'commitId not defined or different!'],
       [[event(), event({ commitId: 'd', streamRevision: 1 })], 'commitId not defined or different!'],
       [[event(), event({ aggregateId: 'y', streamRevision: 1 })], /one stream/],
@@ -128,6 +143,11 @@ for (const [name, options] of Object.entries(natives)) {
     await assert.rejects(store.getSnapshot({}, -1), { message: 'aggregateId not defined!' });
     await assert.rejects(store.cleanSnapshots({}), { message: 'aggregateId not defined!' });
     await assert.rejects(store.addSnapshot({ data: 1 }), { message: 'aggregateId not defined!' });
+    for (const revision of [-1, 1.5, '1,2', '0', {}])
+      await assert.rejects(
+        store.addSnapshot({ id: 's', aggregateId: 'x', data: 1, revision }),
+        /revision.*whole number/,
+      );
     await assert.rejects(store.getEventsSince(new Date('nonsense'), 0, -1), {
       message: 'Please pass in a date object!',
     });

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { fromExtended, isExtended, toExtended } from './codec';
 
 /** An event with node-eventstore's envelope. */
@@ -157,6 +159,13 @@ export function stampOf(stamp: IncomingEvent['commitStamp']): number | null {
   return millis;
 }
 
+/** A revision; null where there is none. @throws TypeError where it is no whole number from 0 on. */
+export function revisionOf(revision: unknown): number | null {
+  if (revision === undefined || revision === null) return null;
+  if (Number.isSafeInteger(revision) && (revision as number) >= 0) return revision as number;
+  throw new TypeError(`a revision must be a whole number from 0 on, not ${inspect(revision)}`);
+}
+
 /** What of an event's envelope differs from what the commit would make; null, in the usual case, where nothing does. */
 function givenOf(event: IncomingEvent, index: number, count: number, commitId: string, stamp: number): object | null {
   const id = idOf(event.id);
@@ -181,10 +190,7 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
   const stamp = stampOf(first.commitStamp) ?? Date.now();
   const commitId = idOf(first.commitId);
   if (commitId === null) throw new Error('commitId not defined or different!');
-  const firstRevision = first.streamRevision ?? null;
-  if (firstRevision !== null && !(Number.isSafeInteger(firstRevision) && firstRevision >= 0)) {
-    throw new TypeError(`streamRevision must be a whole number from 0 on, not ${String(firstRevision)}`);
-  }
+  const firstRevision = revisionOf(first.streamRevision);
   const payloads: unknown[] = [];
   let given: (object | null)[] | null = null;
   for (const [index, event] of events.entries()) {

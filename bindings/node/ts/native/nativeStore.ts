@@ -1,4 +1,5 @@
 import Store = require('../base');
+import { countOf } from '../count';
 import { nextPage } from '../pages';
 import { type EventReadable, streamOf, streamOfRevisions } from '../streams';
 import type { NativeHandle } from './addon';
@@ -12,6 +13,7 @@ import {
   parseSnapshot,
   type Parts,
   partsOf,
+  revisionOf,
   stampOf,
   type StoredEvent,
   type StoredSnapshot,
@@ -116,7 +118,7 @@ export abstract class NativeStore extends Store {
       callback(null);
       return;
     }
-    if (events.some((event) => !(event.aggregateId ?? event.streamId))) {
+    if (events.some((event) => !event.aggregateId)) {
       callback(new Error('aggregateId not defined!'));
       return;
     }
@@ -195,8 +197,7 @@ export abstract class NativeStore extends Store {
       callback(error as Error);
       return;
     }
-    const given = limit ?? -1;
-    const most = Number.isNaN(given) ? -1 : given;
+    const most = countOf(limit, -1);
     if (!this.anyField || Object.keys(others).length === 0) {
       this.read({ filter, ...read }, most, callback);
       return;
@@ -213,13 +214,13 @@ export abstract class NativeStore extends Store {
   }
 
   override getEvents(query: Query, skip: number, limit: number, callback: Callback<Events>): void {
-    this.readQuery(query, { skip: Math.max(0, skip || 0) }, limit, callback);
+    this.readQuery(query, { skip: countOf(skip, 0) }, limit, callback);
   }
 
   override getEventsSince(since: Date, skip: number, limit: number, callback: Callback<Events>): void {
     const stamp = new Date(since).getTime();
     if (Number.isNaN(stamp)) callback(new Error('Please pass in a date object!'));
-    else this.readQuery(null, { since: stamp, skip: Math.max(0, skip || 0) }, limit, callback);
+    else this.readQuery(null, { since: stamp, skip: countOf(skip, 0) }, limit, callback);
   }
 
   override getEventsByRevision(
@@ -232,8 +233,8 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    const beforeRevision = revMax >= 0 ? revMax : undefined;
-    this.readQuery(query, { byRevision: true, fromRevision: Math.max(0, revMin || 0), beforeRevision }, -1, callback);
+    const revisions = { fromRevision: countOf(revMin, 0), beforeRevision: countOf(revMax, undefined) };
+    this.readQuery(query, { byRevision: true, ...revisions }, -1, callback);
   }
 
   /** Streams the events of {@link getEvents}. */
@@ -242,8 +243,8 @@ export abstract class NativeStore extends Store {
       (from, count, done) => {
         this.getEvents(query, from, count, done);
       },
-      skip ?? 0,
-      limit ?? -1,
+      skip,
+      limit,
       {},
     );
   }
@@ -254,8 +255,8 @@ export abstract class NativeStore extends Store {
       (from, count, done) => {
         this.getEventsSince(since, from, count, done);
       },
-      skip ?? 0,
-      limit ?? -1,
+      skip,
+      limit,
       {},
     );
   }
@@ -270,8 +271,8 @@ export abstract class NativeStore extends Store {
       (from, before, done) => {
         this.getEventsByRevision(query, from, before, done);
       },
-      revMin ?? 0,
-      revMax ?? -1,
+      revMin,
+      revMax,
       {},
     );
   }
@@ -306,7 +307,7 @@ export abstract class NativeStore extends Store {
     const args = (): object => ({
       stream: partsOf(snapshot),
       id: snapshot.id,
-      revision: snapshot.revision ?? undefined,
+      revision: revisionOf(snapshot.revision),
       version: snapshot.version ?? undefined,
       stamp: stampOf(snapshot.commitStamp) ?? Date.now(),
       data: toExtended(snapshot.data),
@@ -325,7 +326,7 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    const args = (): unknown => [partsOf(query), revMax >= 0 ? revMax : null];
+    const args = (): unknown => [partsOf(query), countOf(revMax, null)];
     this.run('snapshot', args, (error, text) => {
       if (error) {
         callback(error);

@@ -1,0 +1,103 @@
+'use strict';
+// The same script against npm eventstore and annals: what both say must be the same.
+const assert = require('node:assert/strict');
+const { it } = require('node:test');
+const theirs = require('eventstore');
+const ours = require('annals');
+const { subjects } = require('./subjects.cjs');
+
+const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
+const KEPT = [
+  'aggregateId',
+  'aggregate',
+  'context',
+  'streamRevision',
+  'commitSequence',
+  'restInCommitStream',
+  'position',
+  'payload',
+  'revision',
+  'version',
+  'data',
+  'id',
+  'commitId',
+  'commitStamp',
+];
+const plain = (value, depth = 0) => {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (typeof value === 'function') return 'function';
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  if (value instanceof Date) return 'date';
+  if (typeof value !== 'object' || value === null) return value ?? null;
+  if (value.uncommittedEvents)
+    return {
+      stream: plain(value.events),
+      last: value.lastRevision,
+      open: value.uncommittedEvents.length,
+      dispatch: plain(value.eventsToDispatch),
+    };
+  const keys = Object.keys(value)
+    // An absent version: they leave it out, ours is null.
+    .filter((key) => key !== 'version' || value.version != null)
+    .filter((key) => !('payload' in value || 'data' in value) || KEPT.includes(key))
+    .sort();
+  return Object.fromEntries(
+    keys.map((key) => [key, VOLATILE.has(key) && value[key] != null ? key : plain(value[key], depth + 1)]),
+  );
+};
+
+/** Runs `call(callback)`; what it threw, or what the callback was given. */
+const ask = (call) =>
+  new Promise((resolve) => {
+    const late = setTimeout(resolve, 300, 'never called back');
+    const settle = (answer) => (clearTimeout(late), resolve(answer));
+    try {
+      call((...args) => settle(plain(args[0] ? [args[0]] : [null, ...args.slice(1)])));
+    } catch (error) {
+      settle(`threw ${error.name}: ${error.message}`);
+    }
+  });
+const thrown = (call) => {
+  try {
+    return plain(call()) === null ? 'nothing' : 'something';
+  } catch (error) {
+    return `threw ${error.message}`;
+  }
+};
+const pause = () => new Promise((resolve) => setTimeout(resolve, 3));
+
+const over = (kind) =>
+  Object.assign(function (options) {
+    return ours({ ...subjects[kind](), ...options });
+  }, ours);
+/** annals, with each of its stores and a user's own, called as npm eventstore is called with its in-memory store. */
+const kinds = { inmemory: ours, sqlite: over('sqlite'), 'a custom store': over('a store that extends') };
+
+const same = (title, script) => {
+  for (const [kind, eventstore] of Object.entries(kinds)) {
+    it(`${kind}: ${title}`, async () => {
+      const expected = await script(theirs);
+      assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
+      assert.deepEqual(await script(eventstore), expected);
+    });
+  }
+};
+
+const filled = async (eventstore, options) => {
+  const es = eventstore(options);
+  await ask((cb) => es.init(cb));
+  for (const [id, count] of [
+    ['a', 3],
+    ['b', 2],
+  ]) {
+    const stream = await new Promise((ok) =>
+      es.getEventStream({ aggregateId: id, aggregate: 'g', context: 'c' }, (_e, s) => ok(s)),
+    );
+    stream.addEvents(Array.from({ length: count }, (_, n) => ({ n, id })));
+    await ask((cb) => stream.commit(cb));
+    await pause();
+  }
+  return es;
+};
+
+module.exports = { ask, filled, pause, plain, same, theirs, thrown };
