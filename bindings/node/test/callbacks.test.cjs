@@ -189,4 +189,56 @@ test('the type is found in any case, and one that is not there is refused', () =
     () => eventstore({ type: 'constructor' }),
     /^Error: Implementation for db "constructor" does not exist!$/,
   );
+  assert.throws(
+    () => eventstore({ type: 'mysql' }),
+    ({ cause }) => /inmemory.*sqlite/.test(cause),
+  );
+});
+
+test('options that are none are refused, and not told: they may hold a secret', () => {
+  for (const none of [undefined, null, {}, { type: null }, { type: '' }])
+    assert.equal(eventstore(none).options.type, 'inmemory');
+  for (const wrong of ['redis://:secret@host', 5, true])
+    assert.throws(
+      () => eventstore(wrong),
+      ({ name, message }) => name === 'TypeError' && /must be an object/.test(message) && !/secret/.test(message),
+    );
+  for (const type of [5, {}, true, () => ({})]) {
+    for (const make of [eventstore, eventstore.createStore])
+      assert.throws(() => make({ type }), /^TypeError: the option type must be the name of a store, or a class/);
+  }
+});
+
+test('a custom store is given the very options that were given', () => {
+  const given = { type: subjects['a store that extends']().type, mine: {} };
+  assert.equal(eventstore(given).store.options, given);
+  assert.equal(eventstore.createStore(given).options, given);
+});
+
+test('DEBUG=eventstore* tells what happens', () => {
+  const script = `
+    const es = require(${JSON.stringify(join(__dirname, '../lib/index.js'))})({ type: 'sqlite', filename: ':memory:' });
+    es.useEventPublisher((event, done) => done());
+    (async () => {
+      await es.getEvents().catch(() => undefined);
+      await es.init();
+      const [one, two] = [await es.getEventStream('x'), await es.getEventStream('x')];
+      for (const stream of [one, two]) stream.addEvent({ n: 0 });
+      await one.commit();
+      await two.commit().catch(() => undefined);
+      es.store.disconnect();
+    })();`;
+  const { stderr } = spawnSync(process.execPath, ['-e', script], {
+    env: { ...process.env, DEBUG: 'eventstore*' },
+    encoding: 'utf8',
+  });
+  const told = [
+    'store read: the store is not connected',
+    'store sqlite is open',
+    'eventstore init event dispatcher',
+    'store commit: .*revision',
+    'eventdispatcher set event to dispatched',
+    'store sqlite is closed',
+  ];
+  for (const line of told) assert.match(stderr, new RegExp(line));
 });

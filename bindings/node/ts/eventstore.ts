@@ -130,7 +130,10 @@ export class Eventstore extends EventEmitter {
               debug(error);
               done(error);
             } else if (this.publisher) this.startDispatcher(done);
-            else done(null);
+            else {
+              debug('no publisher defined');
+              done(null);
+            }
           });
         });
       },

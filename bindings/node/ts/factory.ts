@@ -8,29 +8,42 @@ import { StoreEventEmitter } from './storeEventEmitter';
 
 const debug = createDebug('eventstore');
 
-/** The options with the name of the type as stores are listed: in lower case, `'inmemory'` where none is given. */
-function typed(options: Options): Options & { type: NonNullable<Options['type']> } {
+/**
+ * The options with the name of the type as stores are listed: in lower case, `'inmemory'` where none is given.
+ *
+ * @throws TypeError where they can't be options.
+ */
+function typed(given: Options | null | undefined): Options & { type: NonNullable<Options['type']> } {
+  const options = given ?? {};
+  if (typeof options !== 'object')
+    throw new TypeError(`options must be an object, as { type: 'sqlite' }, not a ${typeof options}`);
   // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- nor an empty name
-  const type = options.type || 'inmemory';
-  return { ...options, type: typeof type === 'function' ? type : type.toLowerCase() };
+  const type: unknown = options.type || 'inmemory';
+  if (typeof type === 'string') return { ...options, type: type.toLowerCase() };
+  if (typeof type === 'function' && 'prototype' in type) return { ...options, type: type as never };
+  throw new TypeError('the option type must be the name of a store, or a class that extends Store');
+}
+
+function storeOf(options: ReturnType<typeof typed>, given: Options | null | undefined): Store {
+  const { type } = options;
+  // A custom store gets the very object that was given.
+  if (typeof type === 'function') return new type(given as never);
+  const native = Object.entries(nativeStores).find(([known]) => known === type)?.[1];
+  if (!native) {
+    const message = `Implementation for db "${type}" does not exist!`;
+    debug(message);
+    throw new Error(message, { cause: `there are the types ${Object.keys(nativeStores).join(', ')}` });
+  }
+  return new native(options);
 }
 
 /**
  * Makes the store that options name, without an event store over it.
  *
- * @throws Error where there is no store of the type.
+ * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-export function createStore(options: Options = {}): Store {
-  const { type } = typed(options);
-  if (typeof type === 'function') return new type(options as never);
-  const name = type;
-  const native = Object.entries(nativeStores).find(([known]) => known === name)?.[1];
-  if (!native) {
-    const message = `Implementation for db "${name}" does not exist!`;
-    debug(message);
-    throw new Error(message);
-  }
-  return new native({ ...options, type: name });
+export function createStore(options?: Options): Store {
+  return storeOf(typed(options), options);
 }
 
 /**
@@ -38,8 +51,9 @@ export function createStore(options: Options = {}): Store {
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-export function createEventstore(options: Options = {}): Eventstore {
-  const eventstore = new Eventstore(typed(options), createStore(options));
+export function createEventstore(given?: Options): Eventstore {
+  const options = typed(given);
+  const eventstore = new Eventstore(options, storeOf(options, given));
   if (options.emitStoreEvents) new StoreEventEmitter(eventstore).addEventEmitter();
   return eventstore;
 }

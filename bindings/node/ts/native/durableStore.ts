@@ -7,7 +7,7 @@ import { Heartbeat } from './heartbeat';
 import { NativeStore } from './nativeStore';
 import { Turns } from './turns';
 
-const debug = createDebug('eventstore');
+const debug = createDebug('eventstore:store');
 
 /** The options of every durable store, that stay on this side. */
 const OWN: Record<string, Kind> = { maxSnapshotsCount: 'number', heartbeat: 'number' };
@@ -86,6 +86,7 @@ export abstract class DurableStore extends NativeStore {
     }
     opening.then(
       (handle) => {
+        debug('%s is open', this.type);
         this.handle = handle;
         if (this.interval > 0) this.watch(handle);
         process.nextTick(ended, null);
@@ -108,6 +109,7 @@ export abstract class DurableStore extends NativeStore {
   }
 
   private leave(): void {
+    debug('%s is closed', this.type);
     this.heartbeat?.stop();
     this.handle = undefined;
   }
@@ -115,7 +117,7 @@ export abstract class DurableStore extends NativeStore {
   /** Disconnects a store that no longer answers, without waiting for it. */
   private watch(handle: NativeHandle): void {
     const lost = (error: Error): void => {
-      debug('heartbeat of type %s: %s', this.type, error.message);
+      debug('%s: %s', this.type, error.message);
       if (this.handle !== handle) return;
       this.leave();
       cross(handle, 'close', 'null', () => undefined);

@@ -1,3 +1,5 @@
+import createDebug from 'debug';
+
 import Store = require('../base');
 import { countOf } from '../count';
 import { nextPage } from '../pages';
@@ -19,6 +21,8 @@ import {
   type StoredSnapshot,
 } from './envelope';
 import { matches } from './match';
+
+const debug = createDebug('eventstore:store');
 
 /** Events, with a way to the page behind them where there is one. */
 export type Events = StoredEvent[] & { [nextPage]?: (limit: number, callback: Callback<Events>) => void };
@@ -77,17 +81,23 @@ export abstract class NativeStore extends Store {
 
   /** Calls an operation. What goes wrong as its arguments are made is an error of the call. */
   protected run(operation: string, args: () => unknown, done: Callback<string>): void {
+    const told: Callback<string> = (error, answer) => {
+      if (error) {
+        debug('%s: %s', operation, error.message);
+        done(error);
+      } else done(null, answer);
+    };
     let text: string;
     try {
       text = stringify(args());
     } catch (error) {
-      done(error as Error);
+      told(error as Error);
       return;
     }
-    if (this.handle) cross(this.handle, operation, text, done);
+    if (this.handle) cross(this.handle, operation, text, told);
     else {
       const error = new Error('the store is not connected: call init (or connect) and wait for it');
-      done(Object.assign(error, { code: 'CONNECTION', retryable: false }));
+      told(Object.assign(error, { code: 'CONNECTION', retryable: false }));
     }
   }
 
