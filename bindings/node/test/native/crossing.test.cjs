@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
+const { addon } = require('../../lib/native/addon.js');
 const { eventstore, folder, natives } = require('../support/subjects.cjs');
 
 const call = (store, name, ...args) => promisify(store[name]).call(store, ...args);
@@ -144,6 +145,10 @@ for (const [name, options] of Object.entries(natives)) {
     await assert.rejects(numbers(store.streamEventsByRevision({})), { message: 'aggregateId not defined!' });
   });
 }
+
+test('the addon opens no type that it doesn’t know', async () => {
+  await assert.rejects(addon().open('nope', '{}'), /^Error: !.*INVALID_ARGUMENT.*no store of type 'nope'/);
+});
 
 test('sqlite: a file is opened once, however often it is connected to', async () => {
   const store = eventstore.createStore({ type: 'sqlite', filename: ':memory:' });

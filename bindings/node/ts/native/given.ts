@@ -1,7 +1,11 @@
 /** What an option must be: a text, a whole number from 0 on (also as text, as in `process.env`), or yes or no. */
 export type Kind = 'string' | 'number' | 'boolean';
 
-const named: Record<Kind, string> = { string: 'a string', number: 'a whole number', boolean: 'true or false' };
+const named: Record<Kind, string> = {
+  string: 'a string',
+  number: 'a whole number from 0 on',
+  boolean: 'true or false',
+};
 
 function valueOf(value: unknown, kind: Kind): unknown {
   if (kind !== 'number') return typeof value === kind ? value : undefined;
@@ -25,8 +29,7 @@ export function givenOptions(
     if (asked === undefined || asked === null) continue;
     const value = valueOf(asked, kind);
     if (value === undefined) {
-      const found = typeof asked === kind ? 'another' : `a value of type ${typeof asked}`;
-      throw new TypeError(`the option ${name} of type '${type}' must be ${named[kind]}, not ${found}`);
+      throw new TypeError(`the option ${name} of type '${type}' must be ${named[kind]}`);
     }
     given[name] = value;
   }
