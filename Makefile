@@ -1,12 +1,12 @@
 # make demo   what annals is for, running: npm cqrs-domain on a SQLite file, read again from Rust
-# make test   every test; STORE=memory or STORE=sqlite for one store
+# make test   every test; STORE=memory, sqlite or redis for one store
 # make bench  ratios against npm eventstore and raw drivers; STORE=… for one store
 # make lint   formatting, clippy, cargo deny, documentation, TypeScript
 # make fmt    formats everything
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-node test-examples test-bench bench lint lint-rust lint-node fmt node
+.PHONY: help demo test test-rust test-node test-examples test-bench bench lint lint-rust lint-node fmt node servers
 
 STORE ?= all
 NODE := bindings/node
@@ -24,11 +24,16 @@ test:
 	  all) $(MAKE) --no-print-directory test-rust test-node test-examples test-bench ;; \
 	  memory) cargo test -p annals-core && cargo test -p annals-testkit --test memory ;; \
 	  sqlite) cargo test -p annals-sqlite ;; \
-	  *) echo "There is no STORE=$(STORE): memory, sqlite or all." >&2; exit 2 ;; \
+	  redis) tests/servers/install.sh redis && cargo test -p annals-redis ;; \
+	  *) echo "There is no STORE=$(STORE): memory, sqlite, redis or all." >&2; exit 2 ;; \
 	esac
 
-test-rust:
+test-rust: servers
 	cargo test --workspace
+
+# The database servers that the tests start.
+servers:
+	@tests/servers/install.sh redis
 
 test-node: node
 	$(NPM) --prefix $(NODE) test
