@@ -29,13 +29,13 @@ test:
 	esac
 
 test-rust: servers
-	cargo test --workspace
+	cargo test --workspace --all-features
 
 # The database servers that the tests start.
 servers:
 	@tests/servers/install.sh redis
 
-test-node: node
+test-node: node servers
 	$(NPM) --prefix $(NODE) test
 
 test-examples: node
@@ -52,8 +52,8 @@ lint: lint-rust lint-node
 
 lint-rust: $(DENY)
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --quiet
 	$(DENY) check --hide-inclusion-graph licenses bans sources
 	@$(DENY) fetch db >/dev/null 2>&1 \
 	  && $(DENY) check advisories \

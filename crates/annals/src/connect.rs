@@ -27,8 +27,15 @@ pub async fn open(url: &str) -> Result<DynStore> {
             ErrorKind::Unsupported,
             "the SQLite store is not in this build: switch on annals' feature `sqlite`.",
         )),
+        #[cfg(feature = "redis")]
+        "redis" | "rediss" | "redis+unix" => Ok(Arc::new(annals_redis::RedisStore::open(url.parse()?).await?)),
+        #[cfg(not(feature = "redis"))]
+        "redis" | "rediss" | "redis+unix" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the Redis store is not in this build: switch on annals' feature `redis`.",
+        )),
         _ => {
-            let message = format!("no store has the URL scheme '{scheme}:'. There are memory: and sqlite:.");
+            let message = format!("no store has the URL scheme '{scheme}:'. There are memory:, sqlite: and redis:.");
             Err(Error::new(ErrorKind::Unsupported, message))
         }
     }

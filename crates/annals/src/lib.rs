@@ -43,12 +43,15 @@
 //! | --- | --- | --- |
 //! | `memory:` (`memory:?positions=true`) | always there | [`MemoryStore`] |
 //! | `sqlite:orders.db`, `sqlite::memory:` | `sqlite` (default) | `sqlite::SqliteStore` |
+//! | `redis://localhost:6379/0`, `rediss://…`, `redis+unix:///…` | `redis` | `redis::RedisStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
 
 mod connect;
 
 pub use annals_core::*;
+#[cfg(feature = "redis")]
+pub use annals_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use annals_sqlite as sqlite;
 pub use connect::{connect, open};

@@ -31,12 +31,29 @@ async fn urls_open_the_stores_they_name() {
 async fn urls_that_name_no_store_say_what_there_is() {
     for (url, kind, says) in [
         ("orders.db", ErrorKind::InvalidArgument, "sqlite:orders.db"),
-        ("oracle://secret@host", ErrorKind::Unsupported, "memory: and sqlite:"),
+        ("oracle://secret@host", ErrorKind::Unsupported, "memory:, sqlite: and redis:"),
         ("memory:?position=1", ErrorKind::InvalidArgument, "?positions=true"),
     ] {
         let error = annals::connect(url).await.unwrap_err();
         assert_eq!(error.kind(), &kind, "{url}");
         assert!(error.to_string().contains(says), "{url}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_redis_url_opens_redis() {
+    let shared = annals_test_servers::RedisServer::shared().await;
+    let url = format!("{}?prefix={}&positions=true", shared.url(), shared.prefix());
+    for first_revision in [0, 1] {
+        let es = annals::connect(&url).await.unwrap();
+        assert_eq!(es.store().capabilities().name, "redis");
+        let mut stream = es.load::<u32>(StreamId::new("a")).await.unwrap();
+        stream.append(1);
+        let committed = stream.commit().await.unwrap();
+        assert_eq!(committed.events[0].stream_revision, first_revision);
+        assert_eq!(committed.events[0].position, Some(first_revision + 1));
+        es.close().await.unwrap();
     }
 }

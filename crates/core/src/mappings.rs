@@ -18,7 +18,10 @@ use crate::{Error, Payload, RecordedEvent, Result};
 /// # Ok::<(), annals_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct EventMappings(BTreeMap<Field, Vec<String>>);
+pub struct EventMappings {
+    fields: BTreeMap<Field, Vec<String>>,
+    text_dates: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Field {
@@ -53,7 +56,7 @@ impl Field {
         })
     }
 
-    fn of(self, event: &RecordedEvent) -> Option<Value> {
+    fn of(self, event: &RecordedEvent, text_dates: bool) -> Option<Value> {
         let text = |t: &str| Some(Value::from(t));
         match self {
             Self::StreamId | Self::AggregateId => text(&event.stream.aggregate_id),
@@ -62,6 +65,7 @@ impl Field {
             Self::StreamRevision => Some(event.stream_revision.into()),
             Self::CommitId => text(&event.commit_id),
             Self::CommitSequence => Some(event.commit_sequence.into()),
+            Self::CommitStamp if text_dates => text(&event.commit_stamp.to_string()),
             Self::CommitStamp => Some(serde_json::json!({ "$date": event.commit_stamp.to_string() })),
             Self::RestInCommitStream => Some(event.rest_in_commit_stream.into()),
             Self::Id => text(&event.id),
@@ -88,18 +92,30 @@ impl EventMappings {
             }
             fields.insert(known, path.split('.').map(str::to_owned).collect());
         }
-        Ok(Self(fields))
+        Ok(Self { fields, text_dates: false })
+    }
+
+    /// The same mappings, writing the commit stamp as ISO 8601 text: for databases that have dates only so.
+    #[must_use]
+    pub fn with_text_dates(mut self) -> Self {
+        self.text_dates = true;
+        self
+    }
+
+    /// Whether they write what only the store knows: the stream's revision or the position.
+    pub fn map_place(&self) -> bool {
+        self.fields.contains_key(&Field::StreamRevision) || self.fields.contains_key(&Field::Position)
     }
 
     /// Writes the event's values into its payload. Fails with `InvalidArgument` where the payload is not an object
     /// or a path runs through a value that is not one.
     pub fn apply(&self, event: &mut RecordedEvent) -> Result<()> {
-        if self.0.is_empty() {
+        if self.fields.is_empty() {
             return Ok(());
         }
         let mut payload: Map<String, Value> = event.payload.parse()?;
-        for (field, path) in &self.0 {
-            if let Some(value) = field.of(event) {
+        for (field, path) in &self.fields {
+            if let Some(value) = field.of(event, self.text_dates) {
                 put(&mut payload, path, value)?;
             }
         }

@@ -159,8 +159,11 @@ async fn mappings_are_written(subject: Any) {
     let store = open(&subject).await;
     append(&*store, order(), 1, 0).await;
     store.commit(mapped(&[r#"{"a":1,"meta":{"b":2}}"#])).await.expect("committed");
-    let expected = r#"{"a":1,"at":{"$date":"1970-01-01T00:00:00.000Z"},"meta":{"b":2,"revision":1}}"#;
-    assert_eq!(stream(&*store, order()).await[1].payload, Payload::from_json(expected).expect("JSON"));
+    // A date is one in a form of the database's own, or text.
+    let written = |at: &str| Payload::from_json(format!(r#"{{"a":1,"at":{at},"meta":{{"b":2,"revision":1}}}}"#));
+    let [date, text] = [r#"{"$date":"1970-01-01T00:00:00.000Z"}"#, r#""1970-01-01T00:00:00.000Z""#];
+    let found = stream(&*store, order()).await[1].payload.clone();
+    assert!([date, text].map(|at| written(at).expect("JSON")).contains(&found), "{found:?}");
 }
 
 async fn unmappable_payloads_change_nothing(subject: Any) {

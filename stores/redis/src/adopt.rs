@@ -1,0 +1,264 @@
+//! What node-eventstore's writers wrote is taken into the index: at the first open, and when it is noticed later.
+//!
+//! A scan goes over the keys; those that the index lacks are read and indexed, a batch at a time. Taking an event in again
+//! changes nothing, so that several processes may do so at once, and a scan that ended early goes on where it was.
+
+use std::time::Duration;
+
+use annals_core::{RecordedEvent, Result, StreamId};
+use backon::BackoffBuilder;
+use redis::Value;
+
+use crate::answer::{bytes, number, text, unexpected};
+use crate::{RedisStore, envelope, layout};
+
+/// How many keys the server looks at in one step of a scan.
+const STEP: usize = 2000;
+
+/// How many values are read at once.
+const BATCH: usize = 200;
+
+/// For how long a writer is waited for that has taken an id or a revision and has not written its events yet.
+fn patience() -> impl Iterator<Item = Duration> {
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(10))
+        .with_max_delay(Duration::from_millis(400))
+        .with_max_times(6)
+        .build()
+}
+
+/// A key of node-eventstore's, taken apart as far as it can be.
+enum Key<'a> {
+    Event { stamp: &'a str, sequence: &'a str },
+    Snapshot { stamp: &'a str },
+}
+
+impl RedisStore {
+    /// Takes in what the stream's counter tells of.
+    pub(crate) async fn adopt_stream(&self, stream: &StreamId) -> Result<()> {
+        let pattern =
+            format!("{}*:*:{}:*", layout::literal(&self.layout.events), layout::literal(&layout::tail(stream)));
+        let mut waits = patience();
+        loop {
+            self.scan(&pattern, false).await?;
+            let wait = waits.next();
+            if self.explain(stream, wait.is_none()).await? {
+                return Ok(());
+            }
+            // A writer counts the revision up before it writes: its events are about to come, unless it died.
+            let Some(wait) = wait else {
+                tracing::warn!(%stream, "a node-eventstore counted revisions and wrote no events: it died, or they were deleted");
+                return Ok(());
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn explain(&self, stream: &StreamId, as_it_is: bool) -> Result<bool> {
+        let counter = self.layout.counter(stream);
+        let mut call = self.scripts.explain.call(&counter);
+        call.arg(layout::stream(stream)).arg(layout::tail(stream)).arg(crate::commit::flag(as_it_is));
+        number(&self.connection.run(&call).await?).map(|right| right > 0).ok_or_else(unexpected)
+    }
+
+    /// Takes in what was written under ids that node-eventstore's writers have taken: so many in all.
+    pub(crate) async fn adopt_since(&self, taken: i64) -> Result<()> {
+        let mut get = redis::cmd("HGET");
+        get.arg(&self.layout.meta).arg("foreign");
+        let known = number(&self.connection.command(&get, &self.layout.meta).await?).unwrap_or(0);
+        let mut found = 0;
+        for wait in patience().take(5).map(Some).chain([None]) {
+            found += self.scan(&self.everything(), false).await?;
+            // Every id became a commit or a snapshot, or is still on its way, or became neither.
+            if found >= taken.saturating_sub(known).cast_unsigned() {
+                break;
+            }
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        self.remember("foreign", &taken.to_string()).await
+    }
+
+    fn everything(&self) -> String {
+        format!("{}:*", layout::literal(&self.config.prefix))
+    }
+
+    /// Takes in everything, where that was never done; else what is new by the ids that were taken.
+    pub(crate) async fn adopt_at_open(&self) -> Result<()> {
+        let mut get = redis::cmd("MGET");
+        get.arg(&self.layout.ids);
+        let mut meta = redis::cmd("HMGET");
+        meta.arg(&self.layout.meta).arg("version").arg("ids").arg("foreign");
+        let ids = self.connection.command(&get, &self.layout.meta).await?;
+        let meta = self.connection.command(&meta, &self.layout.meta).await?;
+        let (Value::Array(ids), Value::Array(meta)) = (ids, meta) else { return Err(unexpected()) };
+        let at = |values: &[Value], index: usize| values.get(index).and_then(number).unwrap_or(0);
+        let (version, taken, known) = (at(&meta, 0), at(&ids, 0) - at(&meta, 1), at(&meta, 2));
+        match version {
+            0 => {
+                self.scan(&self.everything(), true).await?;
+                self.remember("foreign", &taken.to_string()).await?;
+                self.remember("version", VERSION).await
+            }
+            1 if taken == known => Ok(()),
+            1 => self.adopt_since(taken).await,
+            _ => {
+                let message = format!(
+                    "a newer annals indexed this Redis (layout {version}, this one knows {VERSION}): upgrade annals. Nothing was changed."
+                );
+                Err(annals_core::Error::new(annals_core::ErrorKind::Unsupported, message))
+            }
+        }
+    }
+
+    /// Looks at every key and takes in what the index lacks.
+    pub(crate) async fn adopt_all(&self) -> Result<u64> {
+        self.scan(&self.everything(), false).await
+    }
+
+    async fn remember(&self, field: &str, value: &str) -> Result<()> {
+        let mut set = redis::cmd("HSET");
+        set.arg(&self.layout.meta).arg(field).arg(value);
+        self.connection.command(&set, &self.layout.meta).await.map(|_| ())
+    }
+
+    /// Scans the keys that a pattern matches and takes in what the index lacks; how many commits and snapshots were new.
+    async fn scan(&self, pattern: &str, is_first: bool) -> Result<u64> {
+        let run = if is_first { self.server_run().await? } else { String::new() };
+        let mut cursor = if is_first { self.interrupted(&run).await? } else { "0".to_owned() };
+        let (mut seen, mut new, mut told) = (0, 0, 0);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+            let Value::Array(answer) = self.connection.command(&scan, &self.layout.meta).await? else {
+                return Err(unexpected());
+            };
+            let mut answer = answer.into_iter();
+            cursor = answer.next().and_then(text).ok_or_else(unexpected)?;
+            let Some(Value::Array(keys)) = answer.next() else { return Err(unexpected()) };
+            let keys: Vec<String> =
+                keys.into_iter().filter_map(text).filter(|key| self.take_apart(key).is_some()).collect();
+            seen += keys.len();
+            for keys in keys.chunks(BATCH) {
+                new += self.adopt_keys(keys).await?;
+            }
+            if cursor == "0" {
+                break;
+            }
+            if is_first {
+                self.remember("scan", &format!("{run} {cursor}")).await?;
+                if seen >= told + 50_000 {
+                    told = seen;
+                    tracing::info!(events_and_snapshots = seen, "indexing what node-eventstore wrote");
+                }
+            }
+        }
+        if new > 0 {
+            tracing::info!(commits_and_snapshots = new, "indexed what node-eventstore wrote");
+        }
+        Ok(new)
+    }
+
+    /// Where a first scan ended early: its cursor is good as long as the server runs.
+    async fn interrupted(&self, run: &str) -> Result<String> {
+        let mut get = redis::cmd("HGET");
+        get.arg(&self.layout.meta).arg("scan");
+        let scan = text(self.connection.command(&get, &self.layout.meta).await?).unwrap_or_default();
+        Ok(match scan.split_once(' ') {
+            Some((of, cursor)) if of == run && !run.is_empty() => {
+                tracing::info!("going on with the index of what node-eventstore wrote");
+                cursor.to_owned()
+            }
+            _ => "0".to_owned(),
+        })
+    }
+
+    async fn server_run(&self) -> Result<String> {
+        let info = self.info("server").await?;
+        Ok(crate::server::field(&info, "run_id").unwrap_or_default().to_owned())
+    }
+
+    fn take_apart<'a>(&self, key: &'a str) -> Option<Key<'a>> {
+        let is_number = |text: &str| text.strip_prefix('-').unwrap_or(text).parse::<u64>().is_ok();
+        if let Some(rest) = key.strip_prefix(&self.layout.events) {
+            let (stamp, rest) = rest.split_once(':')?;
+            let (sequence, rest) = rest.split_once(':')?;
+            return (is_number(stamp) && is_number(sequence) && rest.matches(':').count() >= 3)
+                .then_some(Key::Event { stamp, sequence });
+        }
+        let (stamp, rest) = key.strip_prefix(&self.layout.snapshots)?.split_once(':')?;
+        (is_number(stamp) && rest.matches(':').count() >= 3).then_some(Key::Snapshot { stamp })
+    }
+
+    async fn adopt_keys(&self, keys: &[String]) -> Result<u64> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let mut call = self.scripts.known.call(&self.layout.meta);
+        call.arg(keys);
+        let Value::Array(lacking) = self.connection.run(&call).await? else { return Err(unexpected()) };
+        let lacking =
+            lacking.iter().filter_map(number).filter_map(|n| keys.get(usize::try_from(n).ok()?.checked_sub(1)?));
+        let lacking: Vec<&String> = lacking.collect();
+        if lacking.is_empty() {
+            return Ok(0);
+        }
+        let mut get = redis::cmd("MGET");
+        get.arg(&lacking);
+        let Value::Array(values) = self.connection.command(&get, &self.layout.meta).await? else {
+            return Err(unexpected());
+        };
+        let mut new = 0;
+        let mut events = Vec::new();
+        for (key, value) in lacking.into_iter().zip(&values) {
+            let Some(json) = bytes(value) else { continue };
+            match self.take_apart(key) {
+                Some(Key::Event { stamp, sequence }) => match envelope::event(json) {
+                    Ok(event) if self.is_key_of(key, stamp, sequence, &event) => events.push((stamp, sequence, event)),
+                    _ => tracing::warn!(
+                        key,
+                        "left out of the index: it is not what node-eventstore writes under such a key"
+                    ),
+                },
+                Some(Key::Snapshot { stamp }) => match (envelope::snapshot(json), stamp.parse()) {
+                    (Ok(snapshot), Ok(stamp))
+                        if self.layout.snapshot(stamp, &snapshot.stream, &snapshot.id) == *key =>
+                    {
+                        new += u64::from(self.index_snapshot(&snapshot, stamp, "").await?);
+                    }
+                    _ => tracing::warn!(
+                        key,
+                        "left out of the index: it is not what node-eventstore writes under such a key"
+                    ),
+                },
+                None => {}
+            }
+        }
+        Ok(new + self.adopt_events(&events).await?)
+    }
+
+    /// Whether an event's key can be made again from what the index keeps of it.
+    fn is_key_of(&self, key: &str, stamp: &str, sequence: &str, event: &RecordedEvent) -> bool {
+        let tail = layout::tail(&event.stream);
+        !event.stream.aggregate_id.is_empty()
+            && key.strip_prefix(&self.layout.events) == Some(&format!("{stamp}:{sequence}:{tail}:{}", event.id))
+    }
+
+    async fn adopt_events(&self, events: &[(&str, &str, RecordedEvent)]) -> Result<u64> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let mut call = self.scripts.adopt.call(&self.layout.meta);
+        for (stamp, sequence, event) in events {
+            call.arg(layout::kind(&event.stream)).arg(layout::stream(&event.stream)).arg(layout::tail(&event.stream));
+            call.arg(&*event.stream.aggregate_id).arg(stamp).arg(sequence).arg(&*event.id);
+            call.arg(event.stream_revision).arg(&*event.commit_id);
+            call.arg(event.position.map(|p| p.to_string()).unwrap_or_default());
+        }
+        number(&self.connection.run(&call).await?).map(i64::cast_unsigned).ok_or_else(unexpected)
+    }
+}
+
+/// The layout of the index.
+pub(crate) const VERSION: &str = "1";
