@@ -58,7 +58,13 @@ pub struct Crash {
     pub folder: PathBuf,
     /// Environment variables for the child, which may need more to know which store it is to open.
     pub variables: Vec<(String, String)>,
+    /// Kills the server that the child writes to, just before the child, which has no time to end over it; `None` where
+    /// no server is to die. [`open`](Self::open) then starts it again.
+    pub server: Option<Kill>,
 }
+
+/// Kills something else than the child.
+pub type Kill = Arc<dyn Fn() + Send + Sync>;
 
 /// What a series of kills saw.
 #[derive(Debug, Default, Clone, Copy)]
@@ -102,28 +108,8 @@ pub fn run(
 ) -> ExitCode {
     let open: Open = Arc::new(open);
     child(&open);
-    let trial = Trial::test("crash::what_was_acknowledged_survives", move || {
-        let seed = variable("ANNALS_CRASH_SEED").unwrap_or_else(|| {
-            u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64 >> 8)
-        });
-        let crash = Crash {
-            open: open.clone(),
-            kills: variable("ANNALS_CRASH_KILLS").unwrap_or(kills),
-            seed,
-            folder: std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id())),
-            variables: Vec::new(),
-        };
-        println!("{} kills, ANNALS_CRASH_SEED={seed}", crash.kills);
-        let started = Instant::now();
-        let Survived { acknowledged, unacknowledged } = crash.run()?;
-        println!(
-            "{} kills in {:.1?}: {acknowledged} commits were acknowledged before the kill and all are there; \
-             {unacknowledged} more were there whole though nobody was told",
-            crash.kills,
-            started.elapsed()
-        );
-        Ok(())
-    });
+    let trial =
+        Trial::test("crash::what_was_acknowledged_survives", move || Ok(Crash::new(open.clone(), kills).report()?));
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
 }
 
@@ -136,6 +122,30 @@ pub fn child(open: &Open) {
 }
 
 impl Crash {
+    /// So many kills, unless `ANNALS_CRASH_KILLS` says otherwise, in a temporary folder.
+    pub fn new(open: Open, kills: u64) -> Self {
+        let seed = variable("ANNALS_CRASH_SEED").unwrap_or_else(|| {
+            u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_nanos() as u64 >> 8)
+        });
+        let kills = variable("ANNALS_CRASH_KILLS").unwrap_or(kills);
+        let folder = std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id()));
+        Self { open, kills, seed, folder, variables: Vec::new(), server: None }
+    }
+
+    /// As [`run`](Self::run), and prints the seed and what was seen.
+    pub fn report(&self) -> std::result::Result<(), String> {
+        println!("{} kills, ANNALS_CRASH_SEED={}", self.kills, self.seed);
+        let started = Instant::now();
+        let Survived { acknowledged, unacknowledged } = self.run()?;
+        println!(
+            "{} kills in {:.1?}: {acknowledged} commits were acknowledged before the kill and all are there; \
+             {unacknowledged} more were there whole though nobody was told",
+            self.kills,
+            started.elapsed()
+        );
+        Ok(())
+    }
+
     /// Kills, and looks, so often. What was found to be wrong, if something was; the data are kept then.
     pub fn run(&self) -> std::result::Result<Survived, String> {
         let Self { open, kills, seed, folder: parent, .. } = self;
@@ -182,6 +192,9 @@ impl Crash {
         // The rest is heard after the kill: the pipe holds it.
         std::thread::sleep(moment);
         let ended = child.try_wait().expect("the child's state");
+        if let Some(kill) = &self.server {
+            kill();
+        }
         child.kill().expect("the child is killed");
         child.wait().expect("the child is gone");
         assert!(ended.is_none(), "the child ended before it was killed: what it said on its error output says why");

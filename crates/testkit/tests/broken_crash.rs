@@ -72,6 +72,7 @@ fn kill(fault: Fault, kills: u64) -> std::result::Result<(), String> {
         seed: 1,
         folder: folder.path().to_owned(),
         variables: vec![(FAULT.to_owned(), format!("{fault:?}"))],
+        server: None,
     };
     let survived = crash.run()?;
     if survived.acknowledged < kills / 2 { Err("hardly anything was acknowledged".to_owned()) } else { Ok(()) }
