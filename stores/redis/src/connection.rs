@@ -17,7 +17,7 @@ use redis::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::error::{closed, from_redis};
+use crate::error::{closed, from_redis, is_lost, unreachable};
 use crate::script::Call;
 use crate::{Address, RedisConfig};
 
@@ -71,7 +71,7 @@ impl Connection {
         let at = |error: Error| error.with_context("redis", &config.address);
         let (pushes, pushed) = mpsc::unbounded_channel();
         let link = match tokio::time::timeout(config.timeout, connect(config, pushes)).await {
-            Ok(link) => link.map_err(|e| at(from_redis(e)))?,
+            Ok(link) => link.map_err(|e| at(unreachable(e)))?,
             Err(_) => {
                 let message = "Redis can't be reached in time: is it there, and is the address right?";
                 return Err(at(Error::new(ErrorKind::Timeout, message)));
@@ -165,7 +165,7 @@ fn may_pass(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, TryAgain};
     let is_getting_ready =
         matches!(error.kind(), redis::ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | TryAgain));
-    !error.is_timeout() && (error.is_connection_dropped() || error.is_io_error() || is_getting_ready)
+    !error.is_timeout() && (is_lost(error) || is_getting_ready)
 }
 
 fn is_unknown_script(error: &RedisError) -> bool {

@@ -12,7 +12,7 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
             "Redis did not answer in time. A commit may be there: repeat it with the same id.",
             true,
         ),
-        Kind::AuthenticationFailed => {
+        _ if error.kind() == Kind::AuthenticationFailed || error.code() == Some("WRONGPASS") => {
             (ErrorKind::Connection, "Redis refused the user or the password: check both.", false)
         }
         Kind::Server(ServerErrorKind::NoPerm) => {
@@ -47,7 +47,7 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
         _ if error.code() == Some("NOAUTH") => {
             (ErrorKind::Connection, "this Redis wants a password: give it one.", false)
         }
-        _ if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() => (
+        _ if is_lost(&error) => (
             ErrorKind::Connection,
             "the connection to Redis failed or was lost. A commit may be there: repeat it with the same id.",
             true,
@@ -55,6 +55,23 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
         _ => (ErrorKind::Backend, "Redis refused.", false),
     };
     Error::new(kind, message).retryable(retryable).with_source(error)
+}
+
+/// Whether the connection failed. (An answer that can't be read was cut short with its connection.)
+pub(crate) fn is_lost(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Parse
+        || error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+}
+
+/// What a first connection that failed becomes.
+pub(crate) fn unreachable(error: RedisError) -> Error {
+    if error.is_timeout() || !is_lost(&error) {
+        return from_redis(error);
+    }
+    let message = "Redis can't be reached: is it there, and are the address and TLS right?";
+    Error::new(ErrorKind::Connection, message).retryable(true).with_source(error)
 }
 
 /// What a call to a store that is closed fails with.
