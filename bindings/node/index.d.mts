@@ -18,6 +18,7 @@ export type NewSnapshot<D = unknown> = eventstore.NewSnapshot<D>;
 export type Options = eventstore.Options;
 export type Page<P = unknown> = eventstore.Page<P>;
 export type PublisherFunction<P = unknown> = eventstore.PublisherFunction<P>;
+export type RedisOptions = eventstore.RedisOptions;
 export type Query = eventstore.Query;
 export type RecordedEvent<P = unknown> = eventstore.RecordedEvent<P>;
 export default eventstore;

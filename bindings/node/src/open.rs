@@ -4,13 +4,30 @@
 
 use annals_core::{DynStore, Error, Result};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
-use crate::sqlite;
+use crate::{redis, sqlite};
+
+/// A store that was opened, and what it has to tell beside its answers.
+pub(crate) struct Opened {
+    pub(crate) store: DynStore,
+    /// What the user should know of the database's settings.
+    pub(crate) warnings: Vec<String>,
+    /// Whether the database answers, where the store watches it.
+    pub(crate) connected: Option<watch::Receiver<bool>>,
+}
+
+impl From<DynStore> for Opened {
+    fn from(store: DynStore) -> Self {
+        Self { store, warnings: Vec::new(), connected: None }
+    }
+}
 
 /// Opens a store of a type by its options as JSON.
-pub(crate) async fn open(kind: &str, options: &str) -> Result<DynStore> {
+pub(crate) async fn open(kind: &str, options: &str) -> Result<Opened> {
     match kind {
-        "sqlite" => sqlite::open(parse(kind, options)?).await,
+        "redis" => redis::open(parse(kind, options)?).await,
+        "sqlite" => sqlite::open(parse(kind, options)?).await.map(Opened::from),
         _ => Err(Error::invalid(format!("there is no store of type '{kind}'."))),
     }
 }

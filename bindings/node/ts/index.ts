@@ -9,6 +9,7 @@ import event = require('./event');
 import factory = require('./factory');
 import paging = require('./paging');
 import type options = require('./options');
+import type redis = require('./native/redis');
 import snapshot = require('./snapshot');
 import store = require('./eventstore');
 import stream = require('./eventStream');
@@ -19,7 +20,7 @@ import streams = require('./streams');
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-function eventstore(options?: eventstore.Options): eventstore.Eventstore {
+function eventstore(options?: eventstore.Options | eventstore.RedisOptions): eventstore.Eventstore {
   return factory.createEventstore(options);
 }
 
@@ -43,6 +44,7 @@ namespace eventstore {
   export type Options = options.Options;
   export type Page<P = unknown> = paging.Page<P>;
   export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
+  export type RedisOptions = redis.RedisOptions;
   export type Query = stream.Query;
   export type RecordedEvent<P = unknown> = stream.RecordedEvent<P>;
 }

@@ -3,22 +3,31 @@
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { after } = require('node:test');
+const { after, before } = require('node:test');
 const eventstore = require('../../lib/index.js');
+const { startRedis } = require('./redisServer.cjs');
 const { Inheriting, Extending } = require('./stores.cjs')(eventstore.Store);
 
 const folder = mkdtempSync(join(tmpdir(), 'annals-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 
+let redis;
+before(async () => (redis = await startRedis()));
+after(() => redis?.stop());
+let prefixes = 0;
+/** Options of a place of its own on the Redis, for annals and npm eventstore alike. */
+const onRedis = () => ({ type: 'redis', port: redis.port, prefix: `test${++prefixes}` });
+
 /** Options for a new, empty store of each kind. */
 const subjects = {
   inmemory: () => ({ type: 'inmemory' }),
   sqlite: () => ({ type: 'sqlite', filename: join(folder, `${++files}.db`) }),
+  redis: onRedis,
   'a store that inherits': () => ({ type: Inheriting }),
   'a store that extends': () => ({ type: Extending }),
 };
-const natives = { inmemory: subjects.inmemory, sqlite: subjects.sqlite };
+const natives = { inmemory: subjects.inmemory, sqlite: subjects.sqlite, redis: subjects.redis };
 
 async function open(options) {
   const es = eventstore(options);
@@ -35,4 +44,4 @@ async function until(condition, what = String(condition)) {
   throw new Error(`waited in vain until ${what}`);
 }
 
-module.exports = { eventstore, folder, natives, open, subjects, until };
+module.exports = { eventstore, folder, natives, onRedis, open, subjects, until };

@@ -5,6 +5,10 @@ import { join } from 'node:path';
 export interface NativeHandle {
   /** JSON text in; JSON text out, at once or later. Text that begins with `!` is an error. */
   call(operation: string, args: string): string | Promise<string>;
+  /** What the user should know of the database's settings. */
+  warnings(): string[];
+  /** Tells whether the database answers, each time that it changes, where the store knows. Keeps no process alive. */
+  watch(told: (isConnected: boolean) => void): void;
 }
 
 /** What the addon exports. */

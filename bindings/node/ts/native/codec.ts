@@ -1,8 +1,25 @@
+/** Payloads and the data of snapshots as JSON text, in the two forms in which stores hold them. */
+export interface Codec {
+  /**
+   * A value that JSON.stringify writes as it is to be held.
+   *
+   * @throws TypeError where the value refers to itself, or is nested more than a thousand levels deep.
+   */
+  encode(value: unknown): unknown;
+  /** Whether an answer holds anything that {@link decode} changes. */
+  concerns(answer: string): boolean;
+  /** The value of a parsed one, which may be changed. */
+  decode(value: unknown): unknown;
+}
+
 /**
- * Payloads as JSON text. What JSON lacks travels as MongoDB Extended JSON: dates as `{"$date": …}`, binary as
- * `{"$binary": …}`. An object of the user's own with a key that begins with `$` is wrapped in `{"$literal": …}`, so that
- * it comes back as it was.
+ * What JSON lacks travels as MongoDB Extended JSON: dates as `{"$date": …}`, binary as `{"$binary": …}`. An object of the
+ * user's own with a key that begins with `$` is wrapped in `{"$literal": …}`, so that it comes back as it was.
  */
+export const extendedJson: Codec = { encode: toExtended, concerns: isExtended, decode: fromExtended };
+
+/** What node-eventstore does with Redis: all is plain JSON, and texts that are ISO dates come back as dates. */
+export const plainJson: Codec = { encode: toPlain, concerns: holdsDates, decode: reviveDates };
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -56,14 +73,21 @@ function extend(value: unknown, depth: number): unknown {
   return isMarked ? { $literal: copy } : copy;
 }
 
-/**
- * A value that JSON.stringify writes without loss; itself where nothing is in the way.
- *
- * @throws TypeError where the value refers to itself, or is nested more than a thousand levels deep.
- */
-export function toExtended(value: unknown): unknown {
+/** Descends into all that JSON.stringify would. */
+function measure(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  const below = descend(depth);
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    measure((value as { toJSON(): unknown }).toJSON(), below);
+    return;
+  }
+  for (const key in value) measure((value as Record<string, unknown>)[key], below);
+}
+
+/** Runs what descends into a value. @throws TypeError where it descends too deeply. */
+function bounded<T>(descending: () => T): T {
   try {
-    return isPlain(value, 0) ? value : extend(value, 0);
+    return descending();
   } catch (cause) {
     if (cause instanceof RangeError) {
       throw new TypeError(
@@ -75,8 +99,21 @@ export function toExtended(value: unknown): unknown {
   }
 }
 
+/** A value that JSON.stringify writes without loss; itself where nothing is in the way. */
+export function toExtended(value: unknown): unknown {
+  return bounded(() => (isPlain(value, 0) ? value : extend(value, 0)));
+}
+
+/** The value itself. */
+function toPlain(value: unknown): unknown {
+  bounded(() => {
+    measure(value, 0);
+  });
+  return value;
+}
+
 /**
- * JSON text of arguments that hold payloads made by {@link toExtended}.
+ * JSON text of arguments that hold payloads that a {@link Codec} made.
  *
  * @throws TypeError where a value has no JSON form (a BigInt).
  */
@@ -130,9 +167,18 @@ export function fromExtended(value: unknown): unknown {
 
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d*)?Z$/;
 
-/** Turns ISO date texts into dates, everywhere in a parsed value. */
+function dateOf(text: string): Date | string {
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? text : date;
+}
+
+function holdsDates(answer: string): boolean {
+  return /"\d{4}-\d{2}-\d{2}T/.test(answer);
+}
+
+/** Turns ISO date texts into dates, everywhere in a parsed value. What only looks like one stays a text. */
 export function reviveDates(value: unknown): unknown {
-  if (typeof value === 'string') return ISO.test(value) ? new Date(value) : value;
+  if (typeof value === 'string') return ISO.test(value) ? dateOf(value) : value;
   if (typeof value !== 'object' || value === null || value instanceof Date || Buffer.isBuffer(value)) return value;
   const fields = value as Record<string, unknown>;
   for (const key of Object.keys(fields)) fields[key] = reviveDates(fields[key]);

@@ -23,6 +23,7 @@ export abstract class DurableStore extends NativeStore {
   private readonly turns = new Turns();
   private readonly interval: number;
   private heartbeat: Heartbeat | undefined;
+  private isLost = false;
 
   /** @throws TypeError where an option is not of its kind. */
   constructor(
@@ -32,14 +33,16 @@ export abstract class DurableStore extends NativeStore {
   ) {
     super(options);
     const { heartbeat = 0 } = givenOptions(type, options, OWN);
-    this.interval = heartbeat as number;
+    // A store that knows the option asks by itself.
+    this.interval = 'heartbeat' in known ? 0 : (heartbeat as number);
     this.given = JSON.stringify(givenOptions(type, options, known));
   }
 
+  /** Connects, also a store whose connection is lost: that one is given up once there is a new one. */
   override connect(callback?: Callback<this>): void {
     this.inTurn(
       (ended) => {
-        if (this.handle) ended(null);
+        if (this.handle && !this.isLost) ended(null);
         else this.open(ended);
       },
       (error) => {
@@ -86,9 +89,17 @@ export abstract class DurableStore extends NativeStore {
     }
     opening.then(
       (handle) => {
+        if (this.handle) this.abandon(this.handle);
         debug('%s is open', this.type);
         this.handle = handle;
-        if (this.interval > 0) this.watch(handle);
+        for (const warning of handle.warnings()) {
+          debug('%s: %s', this.type, warning);
+          process.emitWarning(warning, 'AnnalsWarning');
+        }
+        handle.watch((isConnected) => {
+          this.told(handle, isConnected);
+        });
+        if (this.interval > 0) this.ask(handle);
         process.nextTick(ended, null);
       },
       (reason: unknown) => {
@@ -112,15 +123,29 @@ export abstract class DurableStore extends NativeStore {
     debug('%s is closed', this.type);
     this.heartbeat?.stop();
     this.handle = undefined;
+    this.isLost = false;
   }
 
-  /** Disconnects a store that no longer answers, without waiting for it. */
-  private watch(handle: NativeHandle): void {
+  /** Leaves a store without waiting for it. */
+  private abandon(handle: NativeHandle): void {
+    this.leave();
+    cross(handle, 'close', 'null', () => undefined);
+  }
+
+  /** A store that watches its connection, and makes it again by itself, has told of it. */
+  private told(handle: NativeHandle, isConnected: boolean): void {
+    if (this.handle !== handle) return;
+    debug(isConnected ? '%s is connected again' : '%s has lost its connection', this.type);
+    this.isLost = !isConnected;
+    this.emit(isConnected ? 'connect' : 'disconnect');
+  }
+
+  /** Asks again and again, and disconnects a store that no longer answers. */
+  private ask(handle: NativeHandle): void {
     const lost = (error: Error): void => {
       debug('%s: %s', this.type, error.message);
       if (this.handle !== handle) return;
-      this.leave();
-      cross(handle, 'close', 'null', () => undefined);
+      this.abandon(handle);
       this.emit('disconnect');
     };
     this.heartbeat = new Heartbeat(

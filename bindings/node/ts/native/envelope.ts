@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { fromExtended, isExtended, toExtended } from './codec';
+import type { Codec } from './codec';
 
 /** An event with node-eventstore's envelope. */
 export interface StoredEvent {
@@ -76,9 +76,9 @@ export function partsOf(of: {
 }
 
 /** The events and the cursor of a page. */
-export function parsePage(answer: string): { events: StoredEvent[]; cursor: string | null } {
+export function parsePage(answer: string, codec: Codec): { events: StoredEvent[]; cursor: string | null } {
   const [rows, cursor] = JSON.parse(answer) as [Row[], string | null];
-  const extended = isExtended(answer);
+  const isCoded = codec.concerns(answer);
   const events: StoredEvent[] = [];
   let context: string | undefined;
   let aggregate: string | undefined;
@@ -123,7 +123,7 @@ export function parsePage(answer: string): { events: StoredEvent[]; cursor: stri
       commitId,
       commitSequence,
       commitStamp: new Date(stamp),
-      payload: extended ? fromExtended(payload) : payload,
+      payload: isCoded ? codec.decode(payload) : payload,
       position,
       id,
       restInCommitStream,
@@ -133,7 +133,7 @@ export function parsePage(answer: string): { events: StoredEvent[]; cursor: stri
 }
 
 /** A snapshot; null where there is none. */
-export function parseSnapshot(answer: string): StoredSnapshot | null {
+export function parseSnapshot(answer: string, codec: Codec): StoredSnapshot | null {
   type Row = [string | null, string | null, string, string, number | null, number | string | null, number, unknown];
   const row = JSON.parse(answer) as Row | null;
   if (!row) return null;
@@ -147,7 +147,7 @@ export function parseSnapshot(answer: string): StoredSnapshot | null {
     commitStamp: new Date(stamp),
     revision,
     version,
-    data: isExtended(answer) ? fromExtended(data) : data,
+    data: codec.concerns(answer) ? codec.decode(data) : data,
   };
 }
 
@@ -183,7 +183,7 @@ function givenOf(event: IncomingEvent, index: number, count: number, commitId: s
  *
  * @throws Error where an aggregateId or commitId is missing or different, or revisions have gaps.
  */
-export function commitOf(events: IncomingEvent[], positionPath: string | undefined): unknown[] {
+export function commitOf(events: IncomingEvent[], codec: Codec, positionPath: string | undefined): unknown[] {
   const [first] = events;
   if (!first) throw new Error('nothing to commit');
   const stream = partsOf(first);
@@ -206,7 +206,7 @@ export function commitOf(events: IncomingEvent[], positionPath: string | undefin
     }
     const envelope = givenOf(event, index, events.length, commitId, stamp);
     if (envelope !== null) (given ??= new Array<null>(events.length).fill(null))[index] = envelope;
-    payloads.push(event.payload === undefined ? null : toExtended(event.payload));
+    payloads.push(event.payload === undefined ? null : codec.encode(event.payload));
   }
   return [stream, commitId, stamp, firstRevision, payloads, given, positionPath ?? null];
 }

@@ -5,7 +5,7 @@ import { countOf } from '../count';
 import { nextPage } from '../pages';
 import { type EventReadable, streamOf, streamOfRevisions } from '../streams';
 import type { NativeHandle } from './addon';
-import { stringify, toExtended } from './codec';
+import { type Codec, extendedJson, stringify } from './codec';
 import { type Callback, cross } from './crossing';
 import {
   commitOf,
@@ -64,6 +64,8 @@ export abstract class NativeStore extends Store {
   readonly assignsPositions = true;
   /** Whether queries may ask for any field of an event. */
   protected readonly anyField: boolean = false;
+  /** How payloads and the data of snapshots are held. */
+  protected readonly codec: Codec = extendedJson;
   protected handle: NativeHandle | undefined;
   private positionPath: string | undefined;
 
@@ -132,7 +134,7 @@ export abstract class NativeStore extends Store {
       callback(new Error('aggregateId not defined!'));
       return;
     }
-    const commit = (): unknown => commitOf(events, this.positionPath);
+    const commit = (): unknown => commitOf(events, this.codec, this.positionPath);
     this.run('commit', commit, (error, text) => {
       if (error) {
         callback(error);
@@ -165,7 +167,7 @@ export abstract class NativeStore extends Store {
       }
       let page: ReturnType<typeof parsePage>;
       try {
-        page = parsePage(text as string);
+        page = parsePage(text as string, this.codec);
       } catch (unreadable) {
         callback(unreadable as Error);
         return;
@@ -320,7 +322,7 @@ export abstract class NativeStore extends Store {
       revision: revisionOf(snapshot.revision),
       version: snapshot.version ?? undefined,
       stamp: stampOf(snapshot.commitStamp) ?? Date.now(),
-      data: toExtended(snapshot.data),
+      data: this.codec.encode(snapshot.data),
     });
     this.run('addSnapshot', args, (error) => {
       callback(error);
@@ -354,7 +356,7 @@ export abstract class NativeStore extends Store {
   }
 
   protected snapshotOf(answer: string): StoredSnapshot | null {
-    return parseSnapshot(answer);
+    return parseSnapshot(answer, this.codec);
   }
 
   override cleanSnapshots(query: Record<string, unknown>, callback: Callback<number> = ignore): void {
