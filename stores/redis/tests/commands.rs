@@ -113,7 +113,7 @@ async fn measure(monitor: &mut Monitor<'_>, store: &RedisStore, round: &str) -> 
     }
     let mut keep = |name, asked| drop(seen.insert(name, asked));
     // Ids are taken a hundred at a time.
-    store.new_id().await.unwrap();
+    monitor.of(store.new_id()).await.0.unwrap();
     keep("an id", monitor.of(store.new_id()).await.1);
 
     let stream = format!("stream-{round}");
@@ -141,7 +141,7 @@ async fn measure(monitor: &mut Monitor<'_>, store: &RedisStore, round: &str) -> 
     let (cleaned, asked) = monitor.of(store.clean_snapshots(&order(), 1)).await;
     assert_eq!(cleaned.unwrap(), 2);
     keep("snapshots cleaned", asked);
-    store.clean_snapshots(&order(), 0).await.unwrap();
+    monitor.of(store.clean_snapshots(&order(), 0)).await.0.unwrap();
     keep("health", monitor.of(store.health()).await.1);
     seen
 }
