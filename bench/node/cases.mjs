@@ -2,20 +2,21 @@
 import { Contestant } from './pair.mjs';
 
 const quick = Boolean(process.env.QUICK);
+const atLeast = (value) => (value ? { of: 'ratio', is: '>=', value } : null);
 const perSecond = (count) => (ns) => (count * 1e9) / ns;
 const microsecondsEach = (count) => (ns) => ns / 1e3 / count;
 
 /** Commits: of one event and of ten, one after another and many in flight. */
-export async function commits(race, { ours, theirs }) {
+export async function commits(race, { ours, theirs, commits: counts, goals }) {
   await Contestant.pair(ours, theirs, async (a, b) => {
-    for (const [events, all] of [[1, 10_000], [10, 2_000]]) {
+    for (const [events, all] of Object.entries(counts).map(([n, all]) => [Number(n), all])) {
       for (const [width, how] of [[1, 'one after another'], [32, '32 in flight']]) {
         const count = quick ? 100 : all;
         await race.run({
           case: `commit of ${events} event${events > 1 ? 's' : ''}, ${how}`,
           unit: 'commits/s',
           better: 'more',
-          goal: { of: 'ratio', is: '>=', value: 1 },
+          goal: atLeast(goals.commit(events)),
           read: perSecond(count),
           ours: () => a.ask('commit', { events, width, count }),
           theirs: () => b.ask('commit', { events, width, count }),
@@ -27,34 +28,38 @@ export async function commits(race, { ours, theirs }) {
 }
 
 /** Loading a stream and paging through everything, with more and more events held. */
-export async function reads(race, { ours, theirs, held, theirsPages = {} }) {
+export async function reads(race, store) {
+  const { ours, theirs, held, flat } = store;
   for (const events of quick ? held.slice(0, 1) : held) {
     await Contestant.pair(ours, theirs, async (a, b) => {
       await a.ask('fill', { events });
       await b.ask('fill', { events });
-      await load(race, events, a, b);
-      await page(race, events, a, b, theirsPages[events]);
+      await load(race, store, events, a, b);
+      await page(race, store, events, a, b);
     });
   }
-  if (!quick) await flatness(race, ours, held[0], held.at(-1));
+  if (!quick) await flatness(race, store, ...flat);
 }
 
-async function load(race, held, a, b) {
-  const count = quick ? 50 : 1_000;
+async function load(race, { loads, theirsLoads, goals }, held, a, b) {
+  const count = quick ? 50 : loads();
+  const theirs = quick ? 5 : (theirsLoads?.[held] ?? count);
   await race.run({
     case: `load a stream of 100 events, ${held.toLocaleString('en')} held`,
     unit: 'loads/s',
     better: 'more',
-    goal: { of: 'ratio', is: '>=', value: 1 },
+    goal: atLeast(goals.load(held)),
     plot: { title: 'Load a stream of 100 events', x: held, axis: 'events held' },
     read: perSecond(count),
+    readTheirs: perSecond(theirs),
     ours: () => a.ask('load', { held, count }),
-    theirs: () => b.ask('load', { held, count }),
+    theirs: () => b.ask('load', { held, count: theirs }),
     theirsName: b.name,
   });
 }
 
-async function page(race, held, a, b, theirsPages) {
+async function page(race, { theirsPages: most, goals }, held, a, b) {
+  const theirsPages = most[held];
   const times = Math.max(1, Math.ceil((quick ? 1_000 : 20_000) / held));
   const theirs = (pages) => (ns) => (Math.min(held, pages * 100) * 1e9) / ns;
   const partly = theirsPages ? ` (theirs: its first ${theirsPages} pages)` : '';
@@ -62,7 +67,7 @@ async function page(race, held, a, b, theirsPages) {
     case: `page through all ${held.toLocaleString('en')} events, 100 a page${partly}`,
     unit: 'events/s',
     better: 'more',
-    goal: held === 50_000 ? { of: 'ratio', is: '>=', value: 50 } : null,
+    goal: atLeast(goals.page(held)),
     plot: { title: 'Page through everything, 100 events a page', x: held, axis: 'events held' },
     read: perSecond(held * times),
     readTheirs: theirs(theirsPages ?? Infinity),
@@ -72,14 +77,16 @@ async function page(race, held, a, b, theirsPages) {
   });
 }
 
-async function flatness(race, ours, few, many) {
-  await Contestant.pair(ours, ours, async (large, small) => {
+async function flatness(race, { ours, theirs }, few, many) {
+  // In a database, the one with few events is where the other contestant was.
+  const other = { ...ours, options: { ...ours.options, ...('db' in theirs.options && { db: theirs.options.db }) } };
+  await Contestant.pair(ours, other, async (large, small) => {
     await large.ask('fill', { events: many });
     await small.ask('fill', { events: few });
     const names = { theirsName: `annals, ${few.toLocaleString('en')} held` };
     const goal = { of: 'ratio', is: '<=', value: 1.3 };
     const shown = `${many.toLocaleString('en')} held against ${few.toLocaleString('en')}`;
-    const count = 2_000;
+    const count = 1_000;
     await race.run({
       case: `flat: load a stream of 100 events, ${shown}`,
       unit: 'µs/load',

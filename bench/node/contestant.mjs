@@ -48,8 +48,9 @@ const calls = {
     await done(es, 'init');
   },
 
-  /** Holds so many events in streams of 100. */
+  /** Holds so many events in streams of 100, and nothing else. */
   async fill({ events }) {
+    await done(es.store, 'clear');
     for (let n = 0; n < events / 100; n++) {
       const stream = await done(es, 'getEventStream', thing(`held-${n}`));
       stream.addEvents(Array.from({ length: 100 }, (_, i) => payload(i)));

@@ -34,6 +34,11 @@ if (wanted[0] === '--list') {
 for (const [name, store] of Object.entries(stores)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const race = new Race(name);
-  await commits(race, store);
-  await reads(race, store);
+  const started = await store.start?.();
+  try {
+    await commits(race, { ...store, ...started });
+    await reads(race, { ...store, ...started });
+  } finally {
+    started?.stop();
+  }
 }

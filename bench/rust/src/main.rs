@@ -5,10 +5,11 @@
 //! # Layout
 //! - `measure`: a case, its alternating rounds, its JSON line
 //! - `work`: the events and streams that every store is given
-//! - `memory`, `sqlite`: the cases of each store
+//! - `memory`, `redis`, `sqlite`: the cases of each store
 
 mod measure;
 mod memory;
+mod redis;
 mod sqlite;
 mod work;
 
@@ -28,6 +29,9 @@ fn main() -> Outcome {
     }
     if asked("sqlite") {
         sqlite::run()?;
+    }
+    if asked("redis") {
+        redis::run()?;
     }
     Ok(())
 }

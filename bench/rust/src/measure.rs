@@ -130,3 +130,11 @@ fn took(work: impl FnOnce() -> Outcome) -> Outcome<Duration> {
     work()?;
     Ok(start.elapsed())
 }
+
+/// A number of events, shortly.
+pub(crate) fn thousands(n: usize) -> String {
+    match n {
+        1_000_000 => "1M".to_owned(),
+        _ => format!("{}k", n / 1_000),
+    }
+}

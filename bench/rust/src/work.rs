@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use annals_core::{Commit, ExpectedRevision, NewEvent, Payload, Store, StreamId};
 
+use tokio::task::JoinSet;
+
 use crate::Outcome;
 
 /// Events in a stream that is loaded.
@@ -57,4 +59,31 @@ pub(crate) async fn fill<S: Store>(store: Arc<S>, events: usize, payload: Payloa
         .try_for_each(|_| async { Ok(()) })
         .await?;
     Ok(())
+}
+
+/// Has every writer commit so often, each one commit after another, all at once.
+pub(crate) async fn together<S: Store>(store: &Arc<S>, writers: &mut Vec<Writer>, each: usize) -> Outcome {
+    let mut tasks = JoinSet::new();
+    for mut writer in writers.drain(..) {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for _ in 0..each {
+                writer.commit(&*store).await?;
+            }
+            Outcome::Ok(writer)
+        });
+    }
+    while let Some(writer) = tasks.join_next().await {
+        writers.push(writer??);
+    }
+    Ok(())
+}
+
+/// The n-th of the streams loaded: all over the store, the same for both.
+pub(crate) fn scattered(n: usize, held: usize) -> usize {
+    n * 7_919 % (held / STREAM)
+}
+
+pub(crate) fn expect(events: usize) -> Outcome {
+    if events == STREAM { Ok(()) } else { Err(format!("{events} events loaded instead of {STREAM}").into()) }
 }

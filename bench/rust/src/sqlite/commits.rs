@@ -1,15 +1,11 @@
 //! Commits of one 256-byte event: 1 to 64 writers on streams of their own.
 
-use std::sync::Arc;
-
 use annals_core::Payload;
-use annals_sqlite::SqliteStore;
-use tokio::task::JoinSet;
 
 use super::Pair;
 use crate::Outcome;
 use crate::measure::{Case, quick, rate, sized};
-use crate::work::{Writer, payload, stream};
+use crate::work::{Writer, payload, stream, together};
 
 pub(super) const BYTES: usize = 256;
 /// Inserts in one transaction of the ideal group commit, at most.
@@ -46,22 +42,4 @@ fn commits(writers: usize) -> Outcome {
 
 pub(super) fn writers(group: &str, count: usize, payload: &Payload) -> Vec<Writer> {
     (0..count).map(|n| Writer::new(stream(group, n), payload)).collect()
-}
-
-/// Has every writer commit so often, each one commit after another, all at once.
-pub(super) async fn together(store: &Arc<SqliteStore>, writers: &mut Vec<Writer>, each: usize) -> Outcome {
-    let mut tasks = JoinSet::new();
-    for mut writer in writers.drain(..) {
-        let store = store.clone();
-        tasks.spawn(async move {
-            for _ in 0..each {
-                writer.commit(&*store).await?;
-            }
-            Outcome::Ok(writer)
-        });
-    }
-    while let Some(writer) = tasks.join_next().await {
-        writers.push(writer??);
-    }
-    Ok(())
 }

@@ -3,11 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use super::commits::{BYTES, together, writers};
+use super::commits::{BYTES, writers};
 use super::{FLUSHES, directory, open, raw, runtime};
 use crate::Outcome;
 use crate::measure::{Case, sized};
-use crate::work::payload;
+use crate::work::{payload, together};
 
 /// The calls that make a disk flush.
 const CALLS: [&str; 4] = ["fsync(", "fdatasync(", "sync_file_range(", "msync("];

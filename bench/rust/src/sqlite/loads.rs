@@ -5,8 +5,8 @@ use annals_core::{Read, Store as _};
 use super::Pair;
 use super::commits::BYTES;
 use crate::Outcome;
-use crate::measure::{Case, microseconds, quick, sized};
-use crate::work::{STREAM, fill, payload, stream};
+use crate::measure::{Case, microseconds, quick, sized, thousands};
+use crate::work::{expect, fill, payload, scattered, stream};
 
 pub(super) fn run() -> Outcome {
     let held: &[usize] = if quick() { &[1_000] } else { &[1_000, 100_000, 1_000_000] };
@@ -52,20 +52,4 @@ fn raw(pair: &Pair, held: usize) -> Outcome<f64> {
     microseconds(loads, || {
         (0..loads).try_for_each(|n| expect(pair.raw.load(&format!("held-{}", scattered(n, held)))?.len()))
     })
-}
-
-/// The n-th of the streams loaded: all over the store, the same for both.
-fn scattered(n: usize, held: usize) -> usize {
-    n * 7_919 % (held / STREAM)
-}
-
-fn expect(events: usize) -> Outcome {
-    if events == STREAM { Ok(()) } else { Err(format!("{events} events loaded instead of {STREAM}").into()) }
-}
-
-fn thousands(n: usize) -> String {
-    match n {
-        1_000_000 => "1M".to_owned(),
-        _ => format!("{}k", n / 1_000),
-    }
 }
