@@ -32,6 +32,7 @@ let files = 0;
 const kinds = {
   inmemory: () => `{ type: 'inmemory' }`,
   sqlite: () => `{ type: 'sqlite', filename: ${JSON.stringify(join(folder, `thrown-${++files}.db`))} }`,
+  redis: () => JSON.stringify(subjects.redis()),
   'a store that calls back at once': () => '{ type: Inheriting }',
   'a store that calls back inside promises': () => '{ type: Promising }',
   'a store with store events': () => '{ type: Promising, emitStoreEvents: true }',

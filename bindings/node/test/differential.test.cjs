@@ -1,6 +1,6 @@
 'use strict';
 // Calls: the same script against npm eventstore and annals: what both say must be the same.
-const { ask, filled, pause, plain, same, theirs, thrown } = require('./support/same.cjs');
+const { ask, filled, isTheirs, pause, plain, same, sameButTheirRedis, thrown } = require('./support/same.cjs');
 
 same('every argument form of the reads', async (eventstore) => {
   const es = await filled(eventstore);
@@ -64,10 +64,9 @@ same('next, to the end and behind it', async (eventstore) => {
 });
 
 same('constructors and their errors', (eventstore) => {
-  const [EventStream, Event, Snapshot] =
-    eventstore === theirs
-      ? ['eventStream', 'event', 'snapshot'].map((f) => require(`eventstore/lib/${f}`))
-      : ['eventStream', 'event', 'snapshot'].map((f) => require(`annals/lib/${f}`));
+  const [EventStream, Event, Snapshot] = isTheirs(eventstore)
+    ? ['eventStream', 'event', 'snapshot'].map((f) => require(`eventstore/lib/${f}`))
+    : ['eventStream', 'event', 'snapshot'].map((f) => require(`annals/lib/${f}`));
   const es = eventstore();
   const query = { aggregateId: 'a' };
   const stream = new EventStream(es, query, [{ streamRevision: 2 }, { streamRevision: 0 }]);
@@ -109,23 +108,30 @@ same('constructors and their errors', (eventstore) => {
     ]);
 });
 
-same('mappings, positions and what is to be dispatched', async (eventstore) => {
-  const es = eventstore({ trackPosition: true });
-  es.defineEventMappings({
-    id: 'meta.mappedId',
-    commitStamp: 'mappedStamp',
-    streamRevision: 'meta.deep.rev',
-    position: 'pos',
-    nothing: 'no',
-  });
-  await ask((cb) => es.init(cb));
-  const stream = await new Promise((ok) => es.getEventStream('a', (_e, s) => ok(s)));
-  stream.addEvents([{ n: 0, meta: { own: 1 } }, { n: 1 }]);
-  const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => stream.commit(cb))];
-  const [first] = await new Promise((ok) => es.getUndispatchedEvents((_e, all) => ok(all)));
-  answers.push(await ask((cb) => es.setEventToDispatched(first, cb)), await ask((cb) => es.getUndispatchedEvents(cb)));
-  return answers;
-});
+sameButTheirRedis(
+  'throws where there are no events',
+  'mappings, positions and what is to be dispatched',
+  async (eventstore) => {
+    const es = eventstore({ trackPosition: true });
+    es.defineEventMappings({
+      id: 'meta.mappedId',
+      commitStamp: 'mappedStamp',
+      streamRevision: 'meta.deep.rev',
+      position: 'pos',
+      nothing: 'no',
+    });
+    await ask((cb) => es.init(cb));
+    const stream = await new Promise((ok) => es.getEventStream('a', (_e, s) => ok(s)));
+    stream.addEvents([{ n: 0, meta: { own: 1 } }, { n: 1 }]);
+    const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => stream.commit(cb))];
+    const [first] = await new Promise((ok) => es.getUndispatchedEvents((_e, all) => ok(all)));
+    answers.push(
+      await ask((cb) => es.setEventToDispatched(first, cb)),
+      await ask((cb) => es.getUndispatchedEvents(cb)),
+    );
+    return answers;
+  },
+);
 
 same('snapshots', async (eventstore) => {
   const es = await filled(eventstore, { maxSnapshotsCount: 2 });

@@ -1,7 +1,7 @@
 'use strict';
 // Use: the same script against npm eventstore and annals: what both say must be the same.
 const { promisify } = require('node:util');
-const { ask, filled, pause, plain, same, thrown } = require('./support/same.cjs');
+const { ask, filled, pause, plain, same, sameButTheirRedis, thrown } = require('./support/same.cjs');
 
 const opened = async (eventstore, options) => {
   const es = eventstore(options);
@@ -17,49 +17,57 @@ const committed = async (es, query, ...payloads) => {
 };
 const undispatched = (es) => ask((cb) => es.getUndispatchedEvents(cb));
 
-same('numbers given as text, parts that are undefined', async (eventstore) => {
-  const es = await filled(eventstore);
-  const answers = [];
-  for (const [call, ...args] of [
-    ['getEventsByRevision', 'a', '1'],
-    ['getEventsByRevision', 'a', '1', '2'],
-    ['getEventsByRevision', 'a', 0, '0'],
-    ['getEventsByRevision', 'a', undefined, undefined],
-    ['getEventsByRevision', 7],
-    ['getEventStream', 'a', '1', '3'],
-    ['getEventStream', 7],
-    ['getEventStream', { streamId: 'a' }],
-    ['getFromSnapshot', 'a', '2'],
-    ['getFromSnapshot', { aggregateId: 'a', aggregate: undefined, context: undefined }],
-    ['getEvents', undefined],
-    ['getEvents', null, 1, 2],
-    ['getEvents', 'a', '1'],
-    ['getEventsSince', '2000-01-01'],
-    ['getEventsSince', new Date(0), '4'],
-    ['getUndispatchedEvents', undefined],
-  ]) {
-    answers.push([call, await ask((cb) => es[call](...args, cb))]);
-  }
-  return answers;
-});
+sameButTheirRedis(
+  'throws where there is no query',
+  'numbers given as text, parts that are undefined',
+  async (eventstore) => {
+    const es = await filled(eventstore);
+    const answers = [];
+    for (const [call, ...args] of [
+      ['getEventsByRevision', 'a', '1'],
+      ['getEventsByRevision', 'a', '1', '2'],
+      ['getEventsByRevision', 'a', 0, '0'],
+      ['getEventsByRevision', 'a', undefined, undefined],
+      ['getEventsByRevision', 7],
+      ['getEventStream', 'a', '1', '3'],
+      ['getEventStream', 7],
+      ['getEventStream', { streamId: 'a' }],
+      ['getFromSnapshot', 'a', '2'],
+      ['getFromSnapshot', { aggregateId: 'a', aggregate: undefined, context: undefined }],
+      ['getEvents', undefined],
+      ['getEvents', null, 1, 2],
+      ['getEvents', 'a', '1'],
+      ['getEventsSince', '2000-01-01'],
+      ['getEventsSince', new Date(0), '4'],
+      ['getUndispatchedEvents', undefined],
+    ]) {
+      answers.push([call, await ask((cb) => es[call](...args, cb))]);
+    }
+    return answers;
+  },
+);
 
-same('a life: init, disconnect, connect, and who is told of it', async (eventstore) => {
-  const es = new eventstore({});
-  const told = [];
-  for (const name of ['connect', 'disconnect']) {
-    es.on(name, () => told.push(`event store: ${name}`));
-    es.store.on(name, () => told.push(`store: ${name}`));
-  }
-  told.push(await ask((cb) => es.init(cb)));
-  const stream = await committed(es, 'a', { n: 0 });
-  told.push(await ask((cb) => es.store.disconnect(cb)));
-  const again = ask((cb) => es.store.once('connect', cb));
-  es.store.connect();
-  await again;
-  stream.addEvent({ n: 1 });
-  told.push(await ask((cb) => stream.commit(cb)));
-  return told;
-});
+sameButTheirRedis(
+  'hands itself to the callback of disconnect',
+  'a life: init, disconnect, connect, and who is told of it',
+  async (eventstore) => {
+    const es = new eventstore({});
+    const told = [];
+    for (const name of ['connect', 'disconnect']) {
+      es.on(name, () => told.push(`event store: ${name}`));
+      es.store.on(name, () => told.push(`store: ${name}`));
+    }
+    told.push(await ask((cb) => es.init(cb)));
+    const stream = await committed(es, 'a', { n: 0 });
+    told.push(await ask((cb) => es.store.disconnect(cb)));
+    const again = ask((cb) => es.store.once('connect', cb));
+    es.store.connect();
+    await again;
+    stream.addEvent({ n: 1 });
+    told.push(await ask((cb) => stream.commit(cb)));
+    return told;
+  },
+);
 
 same('init that nobody waits for by callback', async (eventstore) => {
   const es = eventstore();
@@ -93,7 +101,7 @@ same('what is added to a stream, and what is not', async (eventstore) => {
   return answers;
 });
 
-same('a commit of nothing', async (eventstore) => {
+sameButTheirRedis('throws where there are no events', 'a commit of nothing', async (eventstore) => {
   const es = await opened(eventstore, { trackPosition: true });
   const stream = await streamOf(es, 'a');
   const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => es.commit(stream, cb))];
@@ -159,7 +167,7 @@ const publishers = {
   },
 };
 for (const [how, publisher] of Object.entries(publishers)) {
-  same(`a publisher that ${how}`, async (eventstore) => {
+  sameButTheirRedis('can throw where an event is just dispatched', `a publisher that ${how}`, async (eventstore) => {
     const seen = [];
     const es = eventstore();
     es.useEventPublisher(publisher(seen));
@@ -209,7 +217,7 @@ same('snapshots by streamId, with a revision as text, and at a revision', async 
   return [...answers, await ask((cb) => es.getFromSnapshot('empty', cb))];
 });
 
-same('the calls of the store below', async (eventstore) => {
+sameButTheirRedis('knows only events that have applyMappings', 'the calls of the store below', async (eventstore) => {
   const { store } = await opened(eventstore);
   const event = (revision, over) => ({
     aggregateId: 'a',

@@ -17,13 +17,13 @@ const freePort = () =>
     });
   });
 
-/** Starts a server with more arguments: `{ port, socket, folder, cli(...args), kill(), start(), stop() }`. */
-async function startRedis(...more) {
+/** Starts a server with more settings: its port, its socket, and what can be done to it. */
+async function startRedis(more = {}) {
   if (spawnSync('redis-server', ['--version']).error)
     throw new Error('redis-server is not installed, and these tests need it: run tests/servers/install.sh redis');
   const folder = mkdtempSync(join(tmpdir(), 'annals-redis-'));
   const [port, log, socket] = [await freePort(), join(folder, 'log'), join(folder, 'redis.sock')];
-  const settings = { bind: '127.0.0.1', port, unixsocket: socket, dir: folder, save: '', appendonly: 'yes' };
+  const settings = { bind: '127.0.0.1', port, unixsocket: socket, dir: folder, save: '', appendonly: 'yes', ...more };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   let running;
   const server = {
@@ -33,7 +33,7 @@ async function startRedis(...more) {
     cli: (...command) => execFileSync('redis-cli', ['-s', socket, ...command], { encoding: 'utf8' }).trim(),
     /** Starts it, again after `kill`, with what it had kept. */
     async start() {
-      const command = [supervisor, log, folder, 'redis-server', ...args, ...more];
+      const command = [supervisor, log, folder, 'redis-server', ...args];
       const supervising = spawn('bash', command, { stdio: ['pipe', 'pipe', 'inherit'] });
       supervising.unref();
       supervising.stdin.unref();
@@ -47,13 +47,14 @@ async function startRedis(...more) {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     },
+    signal: (name) => process.kill(running.pid, name),
     /** Ends it without a warning. */
     async kill() {
-      const { pid, supervising } = running;
+      const { supervising } = running;
       supervising.ref();
       const over = new Promise((resolve) => supervising.once('exit', resolve));
       supervising.stdin.write('over\n');
-      process.kill(pid, 'SIGKILL');
+      server.signal('SIGKILL');
       await over;
     },
     async stop() {

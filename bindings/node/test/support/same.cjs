@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { it } = require('node:test');
 const theirs = require('eventstore');
 const ours = require('annals');
-const { subjects } = require('./subjects.cjs');
+const { onRedis, subjects } = require('./subjects.cjs');
 
 const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
 const KEPT = [
@@ -37,8 +37,8 @@ const plain = (value, depth = 0) => {
       dispatch: plain(value.eventsToDispatch),
     };
   const keys = Object.keys(value)
-    // An absent version: they leave it out, ours is null.
-    .filter((key) => key !== 'version' || value.version != null)
+    // An absent version: they leave it out, ours is null; so do their Redis events with an absent aggregate or context.
+    .filter((key) => (key === 'version' ? value.version != null : value[key] !== undefined))
     .filter((key) => !('payload' in value || 'data' in value) || KEPT.includes(key))
     .sort();
   return Object.fromEntries(
@@ -66,22 +66,34 @@ const thrown = (call) => {
 };
 const pause = () => new Promise((resolve) => setTimeout(resolve, 3));
 
-const over = (kind) =>
-  Object.assign(function (options) {
-    return ours({ ...subjects[kind](), ...options });
-  }, ours);
-/** annals, with each of its stores and a user's own, called as npm eventstore is called with its in-memory store. */
-const kinds = { inmemory: ours, sqlite: over('sqlite'), 'a custom store': over('a store that extends') };
+const over = (make, options) =>
+  Object.assign(function (more) {
+    return make({ ...options(), ...more });
+  }, make);
+/**
+ * annals, with each of its stores and a user's own, called as npm eventstore is called: with its in-memory store, and for
+ * Redis with its Redis store.
+ */
+const kinds = {
+  inmemory: [ours, theirs],
+  sqlite: [over(ours, subjects.sqlite), theirs],
+  'a custom store': [over(ours, subjects['a store that extends']), theirs],
+  redis: [over(ours, onRedis), over(theirs, onRedis)],
+};
+const isTheirs = (eventstore) => !eventstore.createStore;
 
-const same = (title, script) => {
-  for (const [kind, eventstore] of Object.entries(kinds)) {
+const compare = (title, script, measure) => {
+  for (const [kind, [eventstore, reference]] of Object.entries(kinds)) {
     it(`${kind}: ${title}`, async () => {
-      const expected = await script(theirs);
+      const expected = await script(measure ?? reference);
       assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
       assert.deepEqual(await script(eventstore), expected);
     });
   }
 };
+const same = (title, script) => compare(title, script);
+/** For what their Redis store does so differently that their in-memory store is the measure for ours: `how` it does. */
+const sameButTheirRedis = (how, title, script) => compare(`${title} (their Redis store ${how})`, script, theirs);
 
 const filled = async (eventstore, options) => {
   const es = eventstore(options);
@@ -100,4 +112,4 @@ const filled = async (eventstore, options) => {
   return es;
 };
 
-module.exports = { ask, filled, pause, plain, same, theirs, thrown };
+module.exports = { ask, filled, isTheirs, pause, plain, same, sameButTheirRedis, thrown };
