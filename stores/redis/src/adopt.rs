@@ -33,6 +33,33 @@ enum Key<'a> {
     Snapshot { stamp: &'a str },
 }
 
+/// The first scan of a database, which may have been begun by somebody who ended early.
+struct First {
+    /// The server's run: a cursor is good as long as it lasts.
+    run: String,
+    /// How many ids node-eventstore's writers had taken when the scan began. What they wrote later it may have missed.
+    taken: String,
+    cursor: String,
+}
+
+impl First {
+    async fn go_on(store: &RedisStore, taken: i64) -> Result<Self> {
+        let info = store.info("server").await?;
+        let run = crate::server::field(&info, "run_id").unwrap_or_default().to_owned();
+        let mut get = redis::cmd("HGET");
+        get.arg(&store.layout.meta).arg("scan");
+        let scan = text(store.connection.command(&get, &store.layout.meta).await?).unwrap_or_default();
+        let mut parts = scan.split(' ').map(str::to_owned);
+        if let (Some(of), Some(taken), Some(cursor)) = (parts.next(), parts.next(), parts.next())
+            && of == run
+        {
+            tracing::info!("going on with the index of what node-eventstore wrote");
+            return Ok(Self { run, taken, cursor });
+        }
+        Ok(Self { run, taken: taken.to_string(), cursor: "0".to_owned() })
+    }
+}
+
 impl RedisStore {
     /// Takes in what the stream's counter tells of.
     pub(crate) async fn adopt_stream(&self, stream: &StreamId) -> Result<()> {
@@ -40,7 +67,7 @@ impl RedisStore {
             format!("{}*:*:{}:*", layout::literal(&self.layout.events), layout::literal(&layout::tail(stream)));
         let mut waits = patience();
         loop {
-            self.scan(&pattern, false).await?;
+            self.scan(&pattern, None).await?;
             let wait = waits.next();
             if self.explain(stream, wait.is_none()).await? {
                 return Ok(());
@@ -68,7 +95,7 @@ impl RedisStore {
         let known = number(&self.connection.command(&get, &self.layout.meta).await?).unwrap_or(0);
         let mut found = 0;
         for wait in patience().take(5).map(Some).chain([None]) {
-            found += self.scan(&self.everything(), false).await?;
+            found += self.scan(&self.everything(), None).await?;
             // Every id became a commit or a snapshot, or is still on its way, or became neither.
             if found >= taken.saturating_sub(known).cast_unsigned() {
                 break;
@@ -97,8 +124,9 @@ impl RedisStore {
         let (version, taken, known) = (at(&meta, 0), at(&ids, 0) - at(&meta, 1), at(&meta, 2));
         match version {
             0 => {
-                self.scan(&self.everything(), true).await?;
-                self.remember("foreign", &taken.to_string()).await?;
+                let first = First::go_on(self, taken).await?;
+                self.scan(&self.everything(), Some(&first)).await?;
+                self.remember("foreign", &first.taken).await?;
                 self.remember("version", VERSION).await
             }
             1 if taken == known => Ok(()),
@@ -114,7 +142,7 @@ impl RedisStore {
 
     /// Looks at every key and takes in what the index lacks.
     pub(crate) async fn adopt_all(&self) -> Result<u64> {
-        self.scan(&self.everything(), false).await
+        self.scan(&self.everything(), None).await
     }
 
     async fn remember(&self, field: &str, value: &str) -> Result<()> {
@@ -124,9 +152,8 @@ impl RedisStore {
     }
 
     /// Scans the keys that a pattern matches and takes in what the index lacks; how many commits and snapshots were new.
-    async fn scan(&self, pattern: &str, is_first: bool) -> Result<u64> {
-        let run = if is_first { self.server_run().await? } else { String::new() };
-        let mut cursor = if is_first { self.interrupted(&run).await? } else { "0".to_owned() };
+    async fn scan(&self, pattern: &str, first: Option<&First>) -> Result<u64> {
+        let mut cursor = first.map_or("0", |first| &first.cursor).to_owned();
         let (mut seen, mut new, mut told) = (0, 0, 0);
         loop {
             let mut scan = redis::cmd("SCAN");
@@ -146,8 +173,8 @@ impl RedisStore {
             if cursor == "0" {
                 break;
             }
-            if is_first {
-                self.remember("scan", &format!("{run} {cursor}")).await?;
+            if let Some(First { run, taken, .. }) = first {
+                self.remember("scan", &format!("{run} {taken} {cursor}")).await?;
                 if seen >= told + 50_000 {
                     told = seen;
                     tracing::info!(events_and_snapshots = seen, "indexing what node-eventstore wrote");
@@ -158,25 +185,6 @@ impl RedisStore {
             tracing::info!(commits_and_snapshots = new, "indexed what node-eventstore wrote");
         }
         Ok(new)
-    }
-
-    /// Where a first scan ended early: its cursor is good as long as the server runs.
-    async fn interrupted(&self, run: &str) -> Result<String> {
-        let mut get = redis::cmd("HGET");
-        get.arg(&self.layout.meta).arg("scan");
-        let scan = text(self.connection.command(&get, &self.layout.meta).await?).unwrap_or_default();
-        Ok(match scan.split_once(' ') {
-            Some((of, cursor)) if of == run && !run.is_empty() => {
-                tracing::info!("going on with the index of what node-eventstore wrote");
-                cursor.to_owned()
-            }
-            _ => "0".to_owned(),
-        })
-    }
-
-    async fn server_run(&self) -> Result<String> {
-        let info = self.info("server").await?;
-        Ok(crate::server::field(&info, "run_id").unwrap_or_default().to_owned())
     }
 
     fn take_apart<'a>(&self, key: &'a str) -> Option<Key<'a>> {

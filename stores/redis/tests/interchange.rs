@@ -1,0 +1,483 @@
+//! npm eventstore 1.15.5 itself writes and reads beside us: what it wrote is read, what we write it reads, in turns and at
+//! once. `interchange/writer.js` drives it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use annals_core::{
+    Commit, Filter, NewEvent, Payload, Read, RecordedEvent, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId,
+};
+use annals_redis::{Address, RedisConfig, RedisStore};
+use common::{all, append, assert_whole, at, commit, open, order, revisions};
+use serde_json::{Value, json};
+
+/// Where npm eventstore is installed, with the script that drives it.
+static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("redis-interchange");
+    std::fs::create_dir_all(&to).unwrap();
+    let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
+    let lock = "package-lock.json";
+    let is_new = read(&from, lock) != read(&to, lock) || !to.join("node_modules/.package-lock.json").exists();
+    for name in ["writer.js", "package.json", ".npmrc", lock] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    if is_new {
+        let installed = Command::new("npm").arg("ci").current_dir(&to).output().expect("npm is there");
+        assert!(installed.status.success(), "npm ci failed:\n{}", String::from_utf8_lossy(&installed.stderr));
+    }
+    to
+});
+
+/// A process with an npm eventstore.
+struct Old {
+    child: Child,
+    input: ChildStdin,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Old {
+    fn start(config: &RedisConfig) -> Self {
+        let Address::Tcp(host, port) = &config.address else { panic!("npm eventstore needs a port") };
+        let mut options = json!({ "host": host, "port": port, "db": config.db, "prefix": config.prefix });
+        if let Some(password) = &config.password {
+            options["password"] = json!(password);
+        }
+        let mut child = Command::new("node")
+            .arg(INSTALLED.join("writer.js"))
+            .arg(options.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node is there");
+        let input = child.stdin.take().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut old = Self { child, input, lines };
+        old.ask("init", json!(null));
+        old
+    }
+
+    /// Has it begin to do something.
+    fn tell(&mut self, call: &str, argument: Value) {
+        writeln!(self.input, "{}", json!([call, argument])).unwrap();
+    }
+
+    /// Waits until it is done.
+    fn hear(&mut self) -> Value {
+        let mut answer: Value = serde_json::from_str(&self.lines.next().expect("an answer").unwrap()).unwrap();
+        assert!(answer.get("error").is_none(), "npm eventstore: {answer}");
+        answer["ok"].take()
+    }
+
+    fn ask(&mut self, call: &str, argument: Value) -> Value {
+        self.tell(call, argument);
+        self.hear()
+    }
+
+    /// Commits so many events to a stream it loads before; its last revision then.
+    fn commit(&mut self, stream: &StreamId, count: usize) -> u64 {
+        let payloads: Vec<_> = (0..count).map(|n| json!({ "theirs": n })).collect();
+        self.ask("commit", json!({ "query": query(stream), "payloads": payloads })).as_u64().unwrap()
+    }
+}
+
+impl Drop for Old {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn query(stream: &StreamId) -> Value {
+    let mut query = json!({ "aggregateId": stream.aggregate_id });
+    for (name, part) in [("aggregate", &stream.aggregate), ("context", &stream.context)] {
+        if let Some(part) = part {
+            query[name] = json!(part);
+        }
+    }
+    query
+}
+
+/// An event of ours in its words.
+fn ours(event: &RecordedEvent) -> Value {
+    let mut json = query(&event.stream);
+    json["streamRevision"] = json!(event.stream_revision);
+    json["commitId"] = json!(event.commit_id);
+    json["commitSequence"] = json!(event.commit_sequence);
+    json["restInCommitStream"] = json!(event.rest_in_commit_stream);
+    json["commitStamp"] = json!(event.commit_stamp.to_string());
+    json["id"] = json!(event.id);
+    json["payload"] = serde_json::from_str(event.payload.json()).unwrap();
+    json
+}
+
+/// An event of its: without what says nothing, and dates as text.
+fn theirs(event: &Value) -> Value {
+    let mut event = plain(event);
+    let fields = event.as_object_mut().unwrap();
+    assert_eq!(fields.remove("streamId"), fields.get("aggregateId").cloned());
+    fields.retain(|_, value| !value.is_null());
+    event
+}
+
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) if fields.contains_key("$date") => fields["$date"].clone(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        Value::Array(values) => values.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}
+
+fn by_id(events: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
+    events.into_iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event)).collect()
+}
+
+/// Fails unless both see the same events, however each orders them.
+fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
+    // A revision counter of an id with colons looks like an event to it.
+    let of_theirs: Vec<_> = of_theirs.as_array().unwrap().iter().filter(|e| e.is_object()).map(theirs).collect();
+    assert_eq!(of_ours.len(), of_theirs.len());
+    assert_eq!(by_id(of_ours.iter().map(ours)), by_id(of_theirs));
+}
+
+/// Streams with odd names, all different in its keys.
+fn odd_streams() -> Vec<StreamId> {
+    vec![
+        order(),
+        StreamId::new("alone"),
+        StreamId::new("no-context").aggregate("order"),
+        StreamId::new("no-aggregate").context("sales"),
+        StreamId::new("urn:isbn:0451450523").aggregate("book").context("shop"),
+        StreamId::new("with:colon"),
+        StreamId::new("100% Übergröße 🎈 *[x]?").aggregate("größe").context("läden"),
+        StreamId::new("ends:in:revision").aggregate("a").context("c"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_wrote_is_read() {
+    let config = common::config().await;
+    // One opens an empty database and is to notice; the other finds everything there.
+    let before = open(&config).await;
+    let mut old = Old::start(&config);
+    let date = json!({ "$date": "2020-02-29T12:00:00.250Z" });
+    for stream in odd_streams() {
+        let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "at": date, "deep": [{ "at": date }] })).collect();
+        assert_eq!(old.ask("commit", json!({ "query": query(&stream), "payloads": payloads })), 11);
+        assert_eq!(old.commit(&stream, 1), 12);
+    }
+    let after = open(&config).await;
+    for store in [&before, &after] {
+        for stream in odd_streams() {
+            let events = all(store, Read::stream(stream.clone())).await;
+            assert_eq!(events.len(), 13, "{stream}");
+            assert_whole(&events);
+            let ns: Vec<Value> = events[..12].iter().map(|e| ours(e)["payload"]["n"].clone()).collect();
+            assert_eq!(ns, (0..12).map(|n| json!(n)).collect::<Vec<_>>(), "{stream}");
+            assert_eq!(ours(&events[0])["payload"]["deep"][0]["at"], date["$date"]);
+            // Matching by the id alone, as node-eventstore's queries do.
+            let id = Filter { aggregate_id: Some(stream.aggregate_id.clone()), ..Filter::default() };
+            assert_eq!(all(store, Read::scope(id)).await.len(), 13, "{stream}");
+        }
+        let everything = all(store, Read::all().limit(7)).await;
+        assert_same(&everything, &old.ask("events", json!({})));
+        assert!(everything.is_sorted_by_key(|e| (e.commit_stamp, e.stream_revision, e.commit_sequence)));
+        assert_same(&all(store, Read::undispatched()).await, &old.ask("undispatched", json!({})));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_snapshots_are_found() {
+    let config = common::config().await;
+    let before = open(&config).await;
+    let mut old = Old::start(&config);
+    for stream in odd_streams() {
+        old.commit(&stream, 3);
+        for (revision, version) in [(json!("10"), json!(1)), (json!(9), json!("2.1")), (json!(2), Value::Null)] {
+            let mut snapshot = query(&stream);
+            snapshot["revision"] = revision.clone();
+            snapshot["version"] = version;
+            snapshot["data"] = json!({ "state": revision });
+            old.ask("snapshot", snapshot);
+        }
+    }
+    for store in [&before, &open(&config).await] {
+        for stream in odd_streams() {
+            let newest = |max_revision| SnapshotQuery { scope: stream.clone().into(), max_revision };
+            let found = store.snapshot(&newest(None)).await.unwrap().unwrap();
+            assert_eq!((found.revision, &found.stream), (Some(10), &stream));
+            assert_eq!(found.version, Some(SnapshotVersion::Number(1.0)));
+            assert_eq!(found.data.json(), r#"{"state":"10"}"#);
+            let found = store.snapshot(&newest(Some(9))).await.unwrap().unwrap();
+            assert_eq!(found.version, Some(SnapshotVersion::Text("2.1".into())));
+            assert_eq!(store.snapshot(&newest(Some(8))).await.unwrap().unwrap().revision, Some(2));
+            assert_eq!(store.snapshot(&newest(Some(1))).await.unwrap(), None);
+        }
+    }
+    // What is added in between is found, though the stream was not touched.
+    let mut snapshot = query(&order());
+    (snapshot["revision"], snapshot["data"]) = (json!(11), json!({}));
+    old.ask("snapshot", snapshot);
+    let newest = SnapshotQuery { scope: order().into(), max_revision: None };
+    assert_eq!(before.snapshot(&newest).await.unwrap().unwrap().revision, Some(11));
+    assert_eq!(before.clean_snapshots(&order(), 1).await.unwrap(), 3);
+    assert_eq!(old.ask("fromSnapshot", json!({ "query": query(&order()) }))["snapshot"]["revision"], 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_we_write_it_reads() {
+    let config = common::config().await.positions(true);
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    // It takes a bracket in an id for a pattern, and doesn't find its own events either.
+    let readable = odd_streams().into_iter().filter(|stream| !stream.aggregate_id.contains('['));
+    for (n, stream) in (0..).zip(readable) {
+        let payload = |text: &str| NewEvent::new(Payload::from_json(text).unwrap());
+        let dated = payload(r#"{"at":"2020-02-29T12:00:00.250Z","deep":[{"x":1.5,"s":"ü"}],"none":null}"#);
+        let first = Commit::new(stream.clone(), [dated, payload("{}")]).with_stamp(at(1_600_000_000_000 + n));
+        store.commit(first.with_id(store.new_id().await.unwrap())).await.unwrap();
+        let second = commit(stream.clone(), &format!("id-{n}"), 10).with_stamp(at(1_700_000_000_000));
+        store.commit(second).await.unwrap();
+        let written = all(&store, Read::stream(stream.clone())).await;
+        let seen = old.ask("stream", json!({ "query": query(&stream) }));
+        assert_same(&written, &strip_positions(&seen["events"]));
+        assert_eq!(seen["lastRevision"], 11, "{stream}");
+        assert_eq!(seen["events"][0]["payload"]["at"]["$date"], "2020-02-29T12:00:00.250Z");
+        assert_eq!(seen["events"][0]["position"], 1 + 13 * n);
+        let data = Payload::from_json(r#"{"at":"2020-02-29T12:00:00.250Z"}"#).unwrap();
+        let taken = Snapshot {
+            id: store.new_id().await.unwrap(),
+            stream: stream.clone(),
+            revision: Some(5),
+            version: Some(1.into()),
+            commit_stamp: at(1_650_000_000_000),
+            data,
+        };
+        store.add_snapshot(taken).await.unwrap();
+        let loaded = old.ask("fromSnapshot", json!({ "query": query(&stream) }));
+        assert_eq!(loaded["snapshot"]["revision"], 5);
+        assert_eq!(loaded["snapshot"]["data"]["at"]["$date"], "2020-02-29T12:00:00.250Z");
+        assert_eq!((&loaded["events"][0]["streamRevision"], &loaded["lastRevision"]), (&json!(6), &json!(11)));
+        // It goes on where we ended, and we where it did.
+        assert_eq!(old.commit(&stream, 2), 13, "{stream}");
+        assert_eq!(append(&store, stream.clone(), "last", 1).await.last_revision(), 14, "{stream}");
+        assert_whole(&all(&store, Read::stream(stream)).await);
+    }
+    assert_same(&all(&store, Read::all()).await, &strip_positions(&old.ask("events", json!({}))));
+    assert_same(&all(&store, Read::undispatched()).await, &strip_positions(&old.ask("undispatched", json!({}))));
+}
+
+fn strip_positions(events: &Value) -> Value {
+    let mut events = events.clone();
+    for event in events.as_array_mut().unwrap().iter_mut().filter(|e| e.is_object()) {
+        event["position"] = Value::Null;
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_commit_to_one_stream_in_turn() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    let mut last = None;
+    for n in 0..50 {
+        let seen = all(&store, Read::stream(order())).await;
+        assert_eq!(seen.last().map(|e| e.stream_revision), last);
+        let next = commit(order(), &store.new_id().await.unwrap(), 1 + n % 3);
+        let expected = annals_core::ExpectedRevision::after(last);
+        last = Some(store.commit(next.expect(expected)).await.unwrap().last_revision());
+        let count = 1 + n % 4;
+        last = Some(last.unwrap() + count as u64);
+        assert_eq!(old.commit(&order(), count), last.unwrap());
+    }
+    let events = all(&store, Read::stream(order())).await;
+    assert_eq!(revisions(&events), (0..=last.unwrap()).collect::<Vec<_>>());
+    assert_whole(&events);
+    assert_same(&events, &old.ask("stream", json!({ "query": query(&order()) }))["events"]);
+    assert_same(&all(&store, Read::undispatched()).await, &old.ask("undispatched", json!({})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_commit_to_one_stream_at_once() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    let filler = || StreamId::new("filler-0").aggregate("filler").context("old");
+    old.tell("fill", json!({ "streams": 1, "commits": 400, "size": 3 }));
+    for n in 0..100 {
+        append(&store, filler(), &format!("ours-{n}"), 2).await;
+    }
+    old.hear();
+    let events = all(&store, Read::stream(filler())).await;
+    assert_eq!(events.len(), 1400);
+    let mut of_ours: Vec<_> = events.iter().filter(|e| e.commit_id.starts_with("ours")).cloned().collect();
+    assert_eq!(of_ours.len(), 200);
+    assert!(of_ours.chunks(2).all(|pair| pair[0].commit_id == pair[1].commit_id), "in one piece");
+    of_ours.dedup_by_key(|e| e.stream_revision);
+    assert_eq!(of_ours.len(), 200, "each at a revision of its own");
+    assert_same(&events, &old.ask("stream", json!({ "query": query(&filler()) }))["events"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_of_the_whole_store_notice_what_it_adds() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    append(&store, order(), "ours", 2).await;
+    let part = |aggregate: Option<&str>, id: Option<&str>| {
+        Read::scope(Filter { aggregate: aggregate.map(Into::into), aggregate_id: id.map(Into::into), context: None })
+    };
+    let reads = [
+        Read::all(),
+        Read::all().backward(),
+        Read::all().since(at(1_000_000)),
+        Read::undispatched(),
+        part(Some("order"), None),
+        part(None, Some("new-5")),
+        part(Some("order"), Some("new-6")).undispatched_too(),
+    ];
+    let mut written = 0;
+    for (n, read) in reads.into_iter().enumerate() {
+        let stream = StreamId::new(format!("new-{n}")).aggregate("order").context("sales");
+        old.commit(&stream, 3);
+        written += 3;
+        let found = all(&store, read.clone()).await;
+        assert_eq!(found.iter().filter(|e| e.stream == stream).count(), 3, "{read:?}");
+    }
+    assert_eq!(all(&store, Read::all()).await.len(), 2 + written);
+}
+
+trait UndispatchedToo {
+    fn undispatched_too(self) -> Self;
+}
+
+impl UndispatchedToo for Read {
+    fn undispatched_too(mut self) -> Self {
+        self.undispatched = true;
+        self
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_dispatched_both_know() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    let written = append(&store, order(), "ours", 4).await.events;
+    old.commit(&order(), 4);
+    let events = all(&store, Read::undispatched()).await;
+    assert_eq!(events.len(), 8);
+    // One of ours and one of its, each marked by either.
+    old.ask("dispatched", json!({ "id": written[0].id }));
+    old.ask("dispatched", json!({ "id": events[4].id }));
+    store.mark_dispatched(&[written[1].id.clone(), events[5].id.clone()]).await.unwrap();
+    let left: Vec<_> = [2, 3, 6, 7].map(|n| events[n].clone()).into();
+    assert_eq!(all(&store, Read::undispatched()).await, left);
+    assert_eq!(all(&store, Read::undispatched().limit(1)).await, left);
+    let in_stream = Read::stream(order()).order(annals_core::Order::Time).undispatched_too();
+    assert_eq!(all(&store, in_stream).await, left);
+    assert_same(&left, &old.ask("undispatched", json!({})));
+    assert_same(&left, &old.ask("undispatched", json!({ "query": query(&order()) })));
+    // What is marked twice stays marked, and what is dispatched is read as before.
+    store.mark_dispatched(&[written[0].id.clone(), events[4].id.clone()]).await.unwrap();
+    assert_eq!(all(&store, Read::stream(order())).await.len(), 8);
+    assert_eq!(all(&open(&config).await, Read::undispatched()).await, left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_cleared_is_gone_for_both() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    append(&store, order(), "ours", 4).await;
+    old.commit(&order(), 4);
+    assert_eq!(all(&store, Read::all()).await.len(), 8);
+    old.ask("clear", json!(null));
+    assert!(all(&store, Read::all()).await.is_empty());
+    assert!(all(&store, Read::stream(order())).await.is_empty());
+    assert_eq!(append(&store, order(), "ours", 2).await.last_revision(), 1);
+    assert_eq!(old.commit(&order(), 2), 3);
+    assert_eq!(all(&store, Read::all()).await.len(), 4);
+    store.clear().await.unwrap();
+    assert_eq!(old.ask("events", json!({})), json!([]));
+    assert_eq!(old.commit(&order(), 2), 1);
+    assert_eq!(append(&store, order(), "ours", 2).await.last_revision(), 3);
+    assert_eq!(all(&store, Read::undispatched()).await.len(), 4);
+    assert_whole(&all(&open(&config).await, Read::stream(order())).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_died_halfway_blocks_nobody() {
+    let config = common::config().await;
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    assert_eq!(old.commit(&order(), 3), 2);
+    let mut dying = Old::start(&config);
+    dying.tell("die", json!({ "query": query(&order()), "events": 2 }));
+    dying.child.wait().unwrap();
+    // The events that it counted never came.
+    assert_eq!(all(&store, Read::stream(order())).await.len(), 3);
+    assert_eq!(all(&store, Read::all()).await.len(), 3);
+    assert_eq!(append(&store, order(), "ours", 2).await.last_revision(), 4);
+    old.commit(&order(), 2);
+    let events = all(&store, Read::stream(order())).await;
+    assert_eq!(events.len(), 7);
+    assert!(revisions(&events).is_sorted_by(|a, b| a < b), "each revision once: {:?}", revisions(&events));
+    append(&store, order(), "ours-2", 1).await;
+    assert_same(&all(&store, Read::all()).await, &old.ask("events", json!({})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_events_are_indexed_though_it_is_interrupted_and_it_goes_on_writing() {
+    let config = common::config().await;
+    let mut old = Old::start(&config);
+    old.ask("fill", json!({ "streams": 50, "commits": 4000, "size": 5 }));
+    old.tell("fill", json!({ "streams": 50, "commits": 300, "size": 5, "from": 4000 }));
+    // One is interrupted as soon as it has begun.
+    let progress = || {
+        let Address::Tcp(host, port) = config.address.clone() else { panic!("a port") };
+        let (db, key) = (config.db, format!("{}:annals_events:meta", config.prefix));
+        async move {
+            let client = redis::Client::open(format!("redis://{host}:{port}/{db}")).unwrap();
+            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+            redis::cmd("HGET").arg(key).arg("scan").query_async::<Option<String>>(&mut connection).await.unwrap()
+        }
+    };
+    let opening = tokio::spawn(RedisStore::open(config.clone()));
+    while progress().await.is_none() {
+        assert!(!opening.is_finished(), "it was too fast");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    opening.abort();
+    assert!(opening.await.is_err(), "it was interrupted");
+    // Two others begin at once.
+    let (one, other) = tokio::join!(RedisStore::open(config.clone()), RedisStore::open(config.clone()));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    old.hear();
+    assert_holds_everything(&one).await;
+    assert_holds_everything(&other).await;
+    assert_holds_everything(&open(&config).await).await;
+    for n in 0..50 {
+        let events =
+            all(&one, Read::stream(StreamId::new(format!("filler-{n}")).aggregate("filler").context("old"))).await;
+        assert_eq!(events.len(), 430);
+        assert_whole(&events);
+    }
+    assert_eq!(one.reindex().await.unwrap(), 0, "nothing was left out");
+}
+
+async fn assert_holds_everything(store: &RedisStore) {
+    let everything = all(store, Read::all().limit(5000)).await;
+    assert_eq!(everything.len(), 21_500);
+    assert!(everything.is_sorted_by_key(|e| (e.commit_stamp, e.stream_revision, e.commit_sequence)));
+    assert_eq!(all(store, Read::undispatched().limit(5000)).await.len(), 21_500);
+}
