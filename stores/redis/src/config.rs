@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use annals_core::{Error, Result};
-use url::Url;
+use url::{Position, Url};
 
 /// Which Redis a store talks to, and how it keeps its data there.
 ///
@@ -257,6 +257,13 @@ impl FromStr for RedisConfig {
                 let mut config = Self::new(host.trim_matches(['[', ']']), url.port().unwrap_or(6379));
                 if url.scheme() == "rediss" {
                     config.tls = Some(Tls::default());
+                }
+                if url[Position::AfterPort..].contains('@') {
+                    // What stands there may be the rest of a password.
+                    return Err(Error::invalid(
+                        "the Redis URL has an @ behind its host: in user and password / is written as %2F, ? as %3F, # as \
+                         %23; in options @ is %40.",
+                    ));
                 }
                 if !path.is_empty() {
                     config.set("db", path)?;
