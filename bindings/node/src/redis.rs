@@ -56,11 +56,12 @@ fn config(options: Options) -> Result<RedisConfig> {
     config.username = config.username.or(user);
     config.password = config.password.or(options.password.filter(|password| !password.is_empty()));
     if let Some(tls) = options.tls {
-        let TlsOptions { ca, cert, key } = tls;
+        let ca = pem("ca", "CERTIFICATE", tls.ca)?;
+        let identity = (pem("cert", "CERTIFICATE", tls.cert)?, pem("key", "PRIVATE KEY", tls.key)?);
         let tls = config.tls.get_or_insert_default();
-        tls.ca = ca.map(String::into_bytes).or(tls.ca.take());
-        tls.identity = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert.into_bytes(), key.into_bytes())),
+        tls.ca = ca.or(tls.ca.take());
+        tls.identity = match identity {
+            (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => tls.identity.take(),
             _ => {
                 let message = "the options tls.cert and tls.key of type 'redis' belong together: give both or neither.";
@@ -111,6 +112,15 @@ fn names_db(url: &str) -> bool {
     })
 }
 
+fn pem(name: &str, label: &str, text: Option<String>) -> Result<Option<Vec<u8>>> {
+    match text {
+        Some(text) if !text.contains(label) => Err(Error::invalid(format!(
+            "the option tls.{name} of type 'redis' holds no PEM of a {label}: give what is in the file, not its name."
+        ))),
+        text => Ok(text.map(String::into_bytes)),
+    }
+}
+
 fn set<T>(field: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *field = given;
@@ -152,7 +162,8 @@ mod tests {
     #[test]
     fn options_that_need_each_other_are_asked_for() {
         for options in [
-            serde_json::json!({ "tls": { "cert": "c" } }),
+            serde_json::json!({ "tls": { "cert": "CERTIFICATE" } }),
+            serde_json::json!({ "tls": { "ca": "ca.pem" } }),
             serde_json::json!({ "waitTimeout": 5 }),
             serde_json::json!({ "host": "" }),
         ] {

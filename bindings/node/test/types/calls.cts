@@ -19,6 +19,17 @@ eventstore({ type: MyStore }).on('connect', () => undefined);
 // @ts-expect-error -- a type is a name or a class
 eventstore({ type: 1 });
 
+const redis: eventstore.RedisOptions = {
+  type: 'redis',
+  port: '6379',
+  tls: { ca: Buffer.from('') },
+  maxSnapshotsCount: 3,
+};
+eventstore(redis).on('disconnect', () => undefined);
+eventstore.createStore(redis).connect();
+// @ts-expect-error -- a host is a string
+eventstore({ type: 'redis', host: 5 } satisfies eventstore.RedisOptions);
+
 es.useEventPublisher((event: Order) => event.type)
   .useEventPublisher((event: Order, done) => {
     done(new Error(event.type));
