@@ -17,7 +17,7 @@ use redis::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::error::{closed, from_redis, is_lost, unreachable};
+use crate::error::{closed, from_redis, is_lost, moving, unreachable};
 use crate::script::Call;
 use crate::{Address, RedisConfig};
 
@@ -133,7 +133,11 @@ impl Connection {
     }
 
     pub(crate) fn blame(&self, error: RedisError) -> Error {
-        from_redis(error).with_context("redis", &self.address)
+        let error = match self.link() {
+            Ok(Link::Cluster(_)) if is_moving(&error) => moving(error),
+            _ => from_redis(error),
+        };
+        error.with_context("redis", &self.address)
     }
 }
 
@@ -165,7 +169,13 @@ fn may_pass(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, TryAgain};
     let is_getting_ready =
         matches!(error.kind(), redis::ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | TryAgain));
-    !error.is_timeout() && (is_lost(error) || is_getting_ready)
+    !error.is_timeout() && (is_lost(error) || is_getting_ready || is_moving(error))
+}
+
+/// Whether the nodes of a cluster don't agree yet which of them has the data, as after a failover.
+fn is_moving(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, Moved};
+    matches!(error.kind(), redis::ErrorKind::Server(Ask | Moved))
 }
 
 fn is_unknown_script(error: &RedisError) -> bool {

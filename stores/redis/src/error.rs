@@ -67,10 +67,21 @@ pub(crate) fn is_lost(error: &RedisError) -> bool {
 
 /// What a first connection that failed becomes.
 pub(crate) fn unreachable(error: RedisError) -> Error {
+    if error.detail().is_some_and(|detail| detail.contains("cluster support disabled")) {
+        let message =
+            "this Redis is no cluster: leave cluster=true out. (The prefix may have a hash tag all the same.)";
+        return Error::new(ErrorKind::Unsupported, message).with_source(error);
+    }
     if error.is_timeout() || !is_lost(&error) {
         return from_redis(error);
     }
     let message = "Redis can't be reached: is it there, and are the address and TLS right?";
+    Error::new(ErrorKind::Connection, message).retryable(true).with_source(error)
+}
+
+/// What a call becomes while the nodes of a cluster don't agree which of them has the data.
+pub(crate) fn moving(error: RedisError) -> Error {
+    let message = "the Redis Cluster is changing. A commit may be there: repeat it with the same id.";
     Error::new(ErrorKind::Connection, message).retryable(true).with_source(error)
 }
 
