@@ -56,9 +56,10 @@ async function startRedis(more = {}) {
       supervising.stdin.write('over\n');
       server.signal('SIGKILL');
       await over;
+      running = undefined;
     },
     async stop() {
-      await server.kill();
+      if (running) await server.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
