@@ -15,7 +15,7 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
         _ if error.kind() == Kind::AuthenticationFailed || error.code() == Some("WRONGPASS") => {
             (ErrorKind::Connection, "Redis refused the user or the password: check both.", false)
         }
-        Kind::Server(ServerErrorKind::NoPerm) => {
+        _ if is_forbidden(&error) => {
             (ErrorKind::Backend, "Redis's ACL doesn't let this user do that: see docs/formats/redis.md.", false)
         }
         Kind::Server(ServerErrorKind::ReadOnly) => {
@@ -55,6 +55,14 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
         _ => (ErrorKind::Backend, "Redis refused.", false),
     };
     Error::new(kind, message).retryable(retryable).with_source(error)
+}
+
+/// Whether the ACL forbade it, to the client or to a script of its.
+fn is_forbidden(error: &RedisError) -> bool {
+    let says = |what: &str| error.detail().is_some_and(|detail| detail.contains(what));
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoPerm)
+        || says("The user executing the script can't")
+        || says("ACL failure in script")
 }
 
 /// Whether the connection failed. (An answer that can't be read was cut short with its connection.)
