@@ -123,7 +123,7 @@ impl RedisStore {
         call.arg(kind).arg(stream).arg(tail).arg(&*commit.stream.aggregate_id);
         call.arg(word).arg(number).arg(&*commit.id);
         call.arg(flag(self.config.positions)).arg(foreseen.map(|p| p.to_string()).unwrap_or_default());
-        call.arg(flag(layout::is_ambiguous(&commit.stream)));
+        call.arg(layout::namesakes(&commit.stream));
         let mut bytes = 0;
         for (event, new) in events.iter().zip(&commit.events) {
             let rest = envelope::rest(event)?;

@@ -64,10 +64,16 @@ pub(crate) fn tail(stream: &StreamId) -> String {
     format!("{context}:{aggregate}:{}", stream.aggregate_id)
 }
 
-/// Whether another stream can look the same in node-eventstore's keys.
-pub(crate) fn is_ambiguous(stream: &StreamId) -> bool {
+/// Whether another stream can look the same in node-eventstore's keys, for the commit's script.
+pub(crate) fn namesakes(stream: &StreamId) -> &'static str {
     let parts = [stream.context.as_deref(), stream.aggregate.as_deref(), Some(&*stream.aggregate_id)];
-    parts.into_iter().flatten().any(|part| part.contains(':') || part == NONE)
+    if parts.into_iter().flatten().any(|part| part.contains(':') || part == NONE) {
+        "likely"
+    } else if parts.contains(&None) {
+        "possible"
+    } else {
+        "no"
+    }
 }
 
 /// A part of a stream's id as the index has it: nothing for an absent one, without a colon.

@@ -13,7 +13,6 @@ for i = 1, #ARGV, 10 do
   if redis.call('ZADD', stream, revision, ref) == 1 then
     commits = commits + redis.call('ZADD', stream, 'GT', digits(-tonumber(revision) - 1), 'c' .. commit_id)
     redis.call('SADD', INDEX .. 'kinds', kind)
-    redis.call('ZADD', INDEX .. 'time:' .. kind, stamp, member)
     if position ~= '' then
       redis.call('ZADD', INDEX .. 'position:' .. kind, position, stamp .. ':' .. sequence .. ':' .. aggregate_id .. ':' .. id)
       if tonumber(position) > tonumber(redis.call('HGET', INDEX .. 'meta', 'position') or 0) then
@@ -21,9 +20,10 @@ for i = 1, #ARGV, 10 do
       end
     end
     if redis.call('EXISTS', UNDISPATCHED .. stamp .. ':' .. sequence .. ':' .. tail .. ':' .. id) == 1 then
-      if redis.call('ZADD', INDEX .. 'undispatched:' .. kind, stamp, member) == 1 then
-        remember(kind, stamp, member, id)
-      end
+      redis.call('ZADD', INDEX .. 'undispatched:' .. kind, stamp, member)
+      remember(kind, stamp, member, id)
+    else
+      redis.call('ZADD', INDEX .. 'dispatched:' .. kind, stamp, member)
     end
     local rank = redis.call('ZRANK', stream, ref)
     for j, other in ipairs(redis.call('ZRANGE', stream, math.max(0, rank - 1), rank + 1)) do

@@ -1,8 +1,8 @@
 -- Writes a commit, all or nothing.
 -- KEYS: the stream's revision counter.
 -- ARGV: kind, stream, tail (context:aggregate:aggregateId), aggregateId, expectation (any, exact, free), its number,
---   commit id, whether positions are on, the position that was foreseen, whether the counter is shared with other streams;
---   for each event stamp, sequence, id, given position, JSON behind revision and position.
+--   commit id, whether positions are on, the position that was foreseen, whether other streams can have the same tail
+--   (no, possible, likely); for each event stamp, sequence, id, given position, JSON behind revision and position.
 local HEAD, PER_EVENT = 10, 5
 local kind, tail, aggregate_id, commit_id = ARGV[1], ARGV[3], ARGV[4], ARGV[7]
 local stream, meta = INDEX .. 'stream:' .. ARGV[2], INDEX .. 'meta'
@@ -23,8 +23,8 @@ elseif expected == 'free' and last < number then
   first = number
 end
 
+local earlier = last >= 0 and redis.call('ZSCORE', stream, 'c' .. commit_id)
 if not (first and expected == 'free') then
-  local earlier = redis.call('ZSCORE', stream, 'c' .. commit_id)
   if earlier then
     local from = -tonumber(earlier) - 1
     local keys, values = {}, {}
@@ -72,35 +72,31 @@ for i = 1, count do
   disordered = disordered or (before and tonumber(stamp) < before)
   before = tonumber(stamp)
 end
-refs[#refs + 1], refs[#refs + 2] = digits(-first - 1), 'c' .. commit_id
+if not earlier then
+  refs[#refs + 1], refs[#refs + 2] = digits(-first - 1), 'c' .. commit_id
+end
 if disordered then
   refs[#refs + 1], refs[#refs + 2] = '-0.5', 'd'
 end
 
-if #writes <= MOST then
-  if redis.call('MSETNX', unpack(writes)) == 0 then
-    return {'taken'}
-  end
-else
-  for i = 1, #writes, 2 do
+-- An event's key is its own unless the commit's id was used before, or another stream has the same tail.
+if earlier or ARGV[10] ~= 'no' then
+  for i = 1, #writes, 4 do
     if redis.call('EXISTS', writes[i]) == 1 then
       return {'taken'}
     end
   end
-  spread('MSET', nil, writes, 2)
 end
 local next_counter = math.max(counter, first + count)
-redis.call('SET', KEYS[1], digits(next_counter))
-if ARGV[10] ~= '' or next_counter ~= first + count then
+writes[#writes + 1], writes[#writes + 2] = KEYS[1], digits(next_counter)
+spread('MSET', nil, writes, 2)
+if ARGV[10] == 'likely' or next_counter ~= first + count then
   redis.call('HSET', INDEX .. 'counters', tail, digits(next_counter))
 end
 if last < 0 then
   redis.call('SADD', INDEX .. 'kinds', kind)
 end
-for from = 1, #refs, MOST do
-  redis.call('ZADD', stream, 'GT', unpack(refs, from, math.min(from + MOST - 1, #refs)))
-end
-spread('ZADD', INDEX .. 'time:' .. kind, times, 2)
+spread('ZADD', stream, refs, 2)
 spread('ZADD', INDEX .. 'undispatched:' .. kind, times, 2)
 for i = 1, count do
   remember(kind, times[2 * i - 1], times[2 * i], ARGV[HEAD + PER_EVENT * (i - 1) + 3])

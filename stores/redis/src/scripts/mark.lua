@@ -11,7 +11,9 @@ for _, id in ipairs(ARGV) do
       local rest = string.sub(member, sequence_end + 1)
       local sequence = string.sub(member, at + 1, sequence_end)
       redis.call('DEL', UNDISPATCHED .. stamp .. ':' .. sequence .. ':' .. names(kind) .. rest)
-      redis.call('ZREM', INDEX .. 'undispatched:' .. kind, member)
+      if redis.call('ZREM', INDEX .. 'undispatched:' .. kind, member) == 1 then
+        redis.call('ZADD', INDEX .. 'dispatched:' .. kind, stamp, member)
+      end
     end
     redis.call('HDEL', INDEX .. 'undispatched', id)
   end

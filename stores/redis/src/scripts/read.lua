@@ -97,9 +97,9 @@ local function sorted(source)
 end
 
 local sources = {}
-local function add(kind)
+local function add(kind, sets)
   local source = {kind = kind, names = names(kind), at = 1, list = {}}
-  source.set = INDEX .. index .. ':' .. kind
+  source.set = INDEX .. sets .. ':' .. kind
   if index == 'stream' then
     source.set = source.set .. ':' .. stream_id
     local tail = source.names .. ':' .. aggregate_id
@@ -159,7 +159,13 @@ else
   end
 end
 for _, kind in ipairs(kinds) do
-  if add(kind) then return {'stream', kind} end
+  if index == 'time' then
+    -- By time an event stands in one of two sets.
+    add(kind, 'dispatched')
+    add(kind, 'undispatched')
+  elseif add(kind, index) then
+    return {'stream', kind}
+  end
 end
 
 if #sources == 1 and sources[1].low < sources[1].high and not (index == 'position' and aggregate_id ~= '') and not undispatched then
@@ -207,7 +213,9 @@ local prefix = (undispatched or index == 'undispatched') and UNDISPATCHED or EVE
 
 -- Drops what the index says of an event that a node-eventstore marked as dispatched.
 local function forget(at)
-  redis.call('ZREM', INDEX .. 'undispatched:' .. at[4], at[6])
+  if redis.call('ZREM', INDEX .. 'undispatched:' .. at[4], at[6]) == 1 then
+    redis.call('ZADD', INDEX .. 'dispatched:' .. at[4], digits(at[1]), at[6])
+  end
   local packed = cmsgpack.pack(at[4], digits(at[1]), at[6])
   local colon = string.find(at[6], ':', 1, true)
   while colon do
@@ -264,7 +272,9 @@ repeat
     break
   end
   looks = looks + 1
-  if next_one[5] then
+  if next_one[5] and skip > 0 and not undispatched then
+    skip, reached = skip - 1, next_one
+  elseif next_one[5] then
     pending[#pending + 1] = next_one
   else
     if #pending == 0 then reached = next_one end
