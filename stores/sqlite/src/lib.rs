@@ -38,6 +38,8 @@ mod config;
 mod error;
 mod layout;
 mod outbox;
+#[cfg(test)]
+mod plans;
 mod read;
 mod snapshot;
 mod worker;

@@ -37,7 +37,7 @@ pub(crate) fn damaged(what: &str) -> Error {
 pub(crate) struct StreamRow {
     pub(crate) key: i64,
     pub(crate) id: StreamId,
-    disordered: bool,
+    pub(crate) disordered: bool,
 }
 
 /// The streams of an aggregate id that a filter matches.
@@ -99,7 +99,7 @@ pub(crate) fn page(connection: &Connection, read: &Read) -> Result<Page> {
 }
 
 /// What one cursor walks.
-enum Source {
+pub(crate) enum Source {
     Stream(StreamRow),
     Kind { key: i64, context: String, aggregate: String },
 }
@@ -123,7 +123,7 @@ fn key_columns(order: Order) -> [&'static str; 4] {
     }
 }
 
-type Key = [i64; 4];
+pub(crate) type Key = [i64; 4];
 
 fn to_cursor(key: Key) -> Cursor {
     Cursor(key.map(|part| part.to_string()).join(".").into())
@@ -137,7 +137,7 @@ fn from_cursor(cursor: &Cursor) -> Result<Key> {
 }
 
 /// The statement that walks a source in the read's order from where it goes on, with its values.
-fn statement(read: &Read, source: &Source, cursor: Option<Key>) -> (String, Vec<Value>) {
+pub(crate) fn statement(read: &Read, source: &Source, cursor: Option<Key>) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let mut conditions = Vec::new();
     let mut condition = |text: &str, parameters: &[i64]| {
