@@ -34,7 +34,7 @@ async function startRedis(more = {}) {
     /** Starts it, again after `kill`, with what it had kept. */
     async start() {
       const command = [supervisor, log, folder, 'redis-server', ...args];
-      const supervising = spawn('bash', command, { stdio: ['pipe', 'pipe', 'inherit'] });
+      const supervising = spawn('bash', command, { stdio: ['pipe', 'pipe', 'ignore'] });
       supervising.unref();
       supervising.stdin.unref();
       const pid = await new Promise((resolve) => supervising.stdout.once('data', (line) => resolve(Number(line))));
