@@ -1,6 +1,8 @@
 //! Commits: one call of one script.
 
-use annals_core::{Commit, Committed, Error, ErrorKind, ExpectedRevision, RecordedEvent, Result};
+use std::collections::HashSet;
+
+use annals_core::{Commit, Committed, Error, ErrorKind, ExpectedRevision, RecordedEvent, Result, event_id};
 
 use crate::answer::{Answer, bytes, number};
 use crate::{RedisStore, envelope, layout};
@@ -65,6 +67,9 @@ impl RedisStore {
             };
             let position = place.as_ref().and_then(|place| place.position);
             let events = commit.clone().record(first, position)?;
+            if commit.events.iter().any(|e| e.given.is_some()) {
+                each_its_own_key(&events)?;
+            }
             match self.send(&prepared, expected, position.filter(|_| maps_place), &events).await? {
                 Outcome::Committed { first, position } => {
                     self.wait_for_replicas().await?;
@@ -123,7 +128,8 @@ impl RedisStore {
         call.arg(kind).arg(stream).arg(tail).arg(&*commit.stream.aggregate_id);
         call.arg(word).arg(number).arg(&*commit.id);
         call.arg(flag(self.config.positions)).arg(foreseen.map(|p| p.to_string()).unwrap_or_default());
-        call.arg(layout::namesakes(&commit.stream));
+        let has_other_ids = events.iter().any(|e| *e.id != *event_id(&commit.id, e.commit_sequence));
+        call.arg(layout::namesakes(&commit.stream, has_other_ids));
         let mut bytes = 0;
         for (event, new) in events.iter().zip(&commit.events) {
             let rest = envelope::rest(event)?;
@@ -225,6 +231,18 @@ fn in_range(commit: &Commit) -> Result<()> {
     }
     let given = commit.events.iter().filter_map(|e| e.given.as_ref()?.position);
     given.into_iter().try_for_each(|position| fits("position", position))
+}
+
+/// Refuses events of one commit that would have one key.
+fn each_its_own_key(events: &[RecordedEvent]) -> Result<()> {
+    let mut keys = HashSet::with_capacity(events.len());
+    match events.iter().find(|e| !keys.insert((e.commit_stamp, e.commit_sequence, &e.id))) {
+        Some(event) => Err(Error::invalid(format!(
+            "the event id {} stands twice in a commit to {}, with one time and one sequence. Nothing was written.",
+            event.id, event.stream
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a number that Redis can't hold exactly.

@@ -286,10 +286,7 @@ impl FromStr for RedisConfig {
 }
 
 fn percent_decoded(text: &str) -> String {
-    // A form's decoding, without its plus for a space.
-    let text = text.replace('+', "%2B");
-    url::form_urlencoded::parse(text.as_bytes())
-        .map(|(name, value)| if value.is_empty() { name.into_owned() } else { format!("{name}={value}") })
-        .collect::<Vec<_>>()
-        .join("&")
+    // A form's decoding of one name, without what is special in forms.
+    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name).collect()
 }

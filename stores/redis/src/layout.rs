@@ -64,12 +64,14 @@ pub(crate) fn tail(stream: &StreamId) -> String {
     format!("{context}:{aggregate}:{}", stream.aggregate_id)
 }
 
-/// Whether another stream can look the same in node-eventstore's keys, for the commit's script.
-pub(crate) fn namesakes(stream: &StreamId) -> &'static str {
+/// Whether the keys of a commit's events can be those of other events, for the commit's script: where another stream looks
+/// the same in node-eventstore's keys, or where the events have ids that are not made of their
+/// commit's.
+pub(crate) fn namesakes(stream: &StreamId, has_other_ids: bool) -> &'static str {
     let parts = [stream.context.as_deref(), stream.aggregate.as_deref(), Some(&*stream.aggregate_id)];
     if parts.into_iter().flatten().any(|part| part.contains(':') || part == NONE) {
         "likely"
-    } else if parts.contains(&None) {
+    } else if parts.contains(&None) || has_other_ids {
         "possible"
     } else {
         "no"

@@ -2,7 +2,7 @@
 -- KEYS: the stream's revision counter.
 -- ARGV: kind, stream, tail (context:aggregate:aggregateId), aggregateId, expectation (any, exact, free), its number,
 --   commit id, whether positions are on, the position that was foreseen, whether other streams can have the same tail
---   (no, possible, likely); for each event stamp, sequence, id, given position, JSON behind revision and position.
+--   or other events the same keys (no, possible, likely: the tail); for each event stamp, sequence, id, given position, JSON behind revision and position.
 local HEAD, PER_EVENT = 10, 5
 local kind, tail, aggregate_id, commit_id = ARGV[1], ARGV[3], ARGV[4], ARGV[7]
 local stream, meta = INDEX .. 'stream:' .. ARGV[2], INDEX .. 'meta'
