@@ -176,6 +176,47 @@ if #sources == 1 and sources[1].low < sources[1].high and not (index == 'positio
   skip = skip - left_out
 end
 
+local values, bytes = {}, 0
+
+-- How many values to ask for at once: as many as are sure to fit, by the size of those that came.
+local function batch()
+  local fitting = #values == 0 and 16 or (most_bytes - bytes) / (bytes / #values)
+  return math.max(1, math.floor(math.min(500, fitting, limit - #values)))
+end
+
+if #sources == 1 and index == 'stream' and not undispatched and sources[1].low < sources[1].high then
+  -- The usual load, of a stream by its places: nothing is merged.
+  local source = sources[1]
+  local middle = ':' .. source.names .. ':' .. aggregate_id .. ':'
+  local member, score
+  while source.low < source.high and #values < limit and bytes < most_bytes do
+    local size = batch()
+    local from, to = source.low, math.min(source.high, source.low + size) - 1
+    if backward then from, to = math.max(source.low, source.high - size), source.high - 1 end
+    local found, keys = redis.call('ZRANGE', source.set, from, to, 'WITHSCORES'), {}
+    local count = #found / 2
+    for i = 1, count do
+      local place, id = string.match(found[2 * i - 1], '^(%-?%d+:%d+):(.*)$')
+      keys[backward and count + 1 - i or i] = EVENTS .. place .. middle .. id
+    end
+    local taken = 0
+    for _, value in ipairs(redis.call('MGET', unpack(keys))) do
+      taken = taken + 1
+      if value then
+        values[#values + 1] = value
+        bytes = bytes + #value
+        if bytes >= most_bytes then break end
+      end
+    end
+    local last = 2 * (backward and count + 1 - taken or taken)
+    member, score = found[last - 1], found[last]
+    if backward then source.high = source.high - taken else source.low = source.low + taken end
+  end
+  if source.low >= source.high then return {'page', values} end
+  local at = entry(source, member, score)
+  return {'page', values, digits(at[1]), digits(at[2]), at[3], at[4], '0'}
+end
+
 local chunk = math.min(1000, math.max(8, math.ceil((skip + limit) / math.max(1, #sources)) + 1))
 local function head(source)
   if not source.list[source.at] and source.low < source.high then
@@ -208,7 +249,7 @@ local function take()
   return first
 end
 
-local values, reached, bytes, looks, pending = {}, nil, 0, 0, {}
+local reached, looks, pending = nil, 0, {}
 local prefix = (undispatched or index == 'undispatched') and UNDISPATCHED or EVENTS
 
 -- Drops what the index says of an event that a node-eventstore marked as dispatched.
@@ -226,12 +267,6 @@ local function forget(at)
     end
     colon = string.find(at[6], ':', colon + 1, true)
   end
-end
-
--- How many values to ask for at once: as many as are sure to fit, by the size of those that came.
-local function batch()
-  local fitting = #values == 0 and 16 or (most_bytes - bytes) / (bytes / #values)
-  return math.max(1, math.min(500, fitting, limit - #values))
 end
 
 -- Takes the values of the pending entries; whether the page is full.
