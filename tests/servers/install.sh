@@ -14,7 +14,7 @@ debian() {
     root=(sudo)
   fi
   apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >/dev/null; }
-  [ -n "$updated" ] || { apt update; updated=yes; }
+  [ -n "$updated" ] || { apt update || say "apt-get update failed; trying with what it knew"; updated=yes; }
   apt install -y --no-install-recommends "$package" || { say "apt-get can't install $package: $instead"; exit 1; }
 }
 

@@ -25,13 +25,15 @@ fn nothing_is_left(test: &str, end: &str) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> =
-        lines.skip_while(|line| !line.ends_with("servers:")).skip(1).take_while(|line| line != "that's all").collect();
+    // Held until the child has ended: it says more.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.ends_with("servers:")).expect("the child has servers");
+    let said: Vec<String> = lines.by_ref().take_while(|line| line != "that's all").collect();
     assert_eq!(said.len(), 6, "three servers: {said:?}");
     if end == "killed" {
         child.kill().unwrap();
     }
+    lines.for_each(drop);
     child.wait().unwrap();
     for server in said.chunks(2) {
         let pid = Pid::from_raw(server[0].parse().unwrap()).unwrap();

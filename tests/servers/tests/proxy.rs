@@ -19,9 +19,12 @@ async fn server() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<u8>) {
         while let Ok((mut client, _)) = listener.accept().await {
             let sender = sender.clone();
             tokio::spawn(async move {
-                while let Ok(byte) = client.read_u8().await {
-                    sender.send(byte).unwrap();
-                    if client.write_all(&[byte; 10]).await.is_err() {
+                let mut buffer = [0; 1024];
+                while let Ok(read @ 1..) = client.read(&mut buffer).await {
+                    // All of it is told before any is answered: what was cut can't be answered.
+                    buffer[..read].iter().for_each(|byte| sender.send(*byte).unwrap());
+                    let answer: Vec<u8> = buffer[..read].iter().flat_map(|byte| [*byte; 10]).collect();
+                    if client.write_all(&answer).await.is_err() {
                         return;
                     }
                 }

@@ -13,7 +13,7 @@ pub struct SharedRedis {
 }
 
 impl SharedRedis {
-    /// Where the server is.
+    /// Where the server is, with a database of one's own if the server was started here.
     pub fn url(&self) -> &str {
         &self.url
     }
