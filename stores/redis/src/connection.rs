@@ -169,7 +169,9 @@ fn may_pass(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, TryAgain};
     let is_getting_ready =
         matches!(error.kind(), redis::ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | TryAgain));
-    !error.is_timeout() && (is_lost(error) || is_getting_ready || is_moving(error))
+    // Another client's script takes long.
+    let is_busy = error.code() == Some("BUSY");
+    !error.is_timeout() && (is_lost(error) || is_getting_ready || is_busy || is_moving(error))
 }
 
 /// Whether the nodes of a cluster don't agree yet which of them has the data, as after a failover.

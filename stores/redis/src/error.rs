@@ -33,6 +33,9 @@ pub(crate) fn from_redis(error: RedisError) -> Error {
             false,
         ),
         Kind::InvalidClientConfig => (ErrorKind::InvalidArgument, "these options can't be used to connect.", false),
+        _ if error.code() == Some("BUSY") => {
+            (ErrorKind::Timeout, "Redis is busy with another client's script: nothing was written. Try again.", true)
+        }
         _ if error.code() == Some("OOM") => {
             (ErrorKind::Backend, "Redis has no memory left (maxmemory): nothing was written. Give it more.", true)
         }

@@ -20,7 +20,8 @@
 //! through the index, which stands beside node-eventstore's keys, invisible to it; nothing scans the keys.
 //!
 //! What an acknowledged commit survives is the server's setting: with `appendonly yes` and `appendfsync always` the loss
-//! of power; with `everysec` up to a second is lost; without `appendonly` what came since the last save. A server that
+//! of power; with `everysec` a second or two is lost when Redis or the machine dies; without `appendonly` what came since
+//! the last save. A server that
 //! persists nothing or may evict keys is warned of when the store is opened ([`RedisStore::warnings`]). With
 //! [`RedisConfig::wait`] a commit is acknowledged once replicas have it.
 //!
@@ -29,7 +30,7 @@
 //! (Events stored under ids of their own making are noticed when their stream is named, or by [`RedisStore::reindex`].)
 //!
 //! # Limits
-//! Redis 6.2 or newer. A commit has at most 100,000 events and 256 MiB; numbers reach to 2⁵³ − 1; commit stamps lie
+//! Redis 6.2 or newer. A commit has at most 10,000 events and 256 MiB; numbers reach to 2⁵³ − 1; commit stamps lie
 //! between the years 0 and 9999. In a Redis Cluster everything is in one slot: see [`RedisConfig::cluster`].
 //!
 //! # Layout
@@ -128,7 +129,7 @@ impl Store for RedisStore {
         let mut capabilities = Capabilities::new("redis");
         (capabilities.durable, capabilities.shared) = (true, true);
         capabilities.positions = self.config.positions;
-        capabilities.max_commit_events = 100_000;
+        capabilities.max_commit_events = 10_000;
         capabilities.max_payload_bytes = 64 << 20;
         capabilities.max_id_bytes = 65_536;
         capabilities.max_page = read::MAX_PAGE;

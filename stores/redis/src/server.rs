@@ -62,7 +62,7 @@ impl RedisStore {
             )),
             Some(fsync) if fsync == "no" => warnings.push(format!(
                 "redis at {at} leaves flushing to the system (appendfsync is no): acknowledged commits can be lost when \
-                 the machine dies. Set it to everysec (up to a second is lost) or always (nothing is)."
+                 the machine dies. Set it to everysec (a second or two is lost) or always (nothing is)."
             )),
             _ => {}
         }
