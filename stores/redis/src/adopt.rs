@@ -33,6 +33,21 @@ enum Key<'a> {
     Snapshot { stamp: &'a str },
 }
 
+/// How many commits and snapshots were new to the index.
+#[derive(Default)]
+struct New {
+    all: u64,
+    /// Those for which a node-eventstore took an id.
+    numbered: u64,
+}
+
+impl New {
+    fn add(&mut self, all: u64, numbered: u64) {
+        self.all += all;
+        self.numbered += numbered;
+    }
+}
+
 /// The first scan of a database, which may have been begun by somebody who ended early.
 struct First {
     /// The server's run: a cursor is good as long as it lasts.
@@ -92,17 +107,15 @@ impl RedisStore {
     pub(crate) async fn adopt_since(&self, taken: i64) -> Result<()> {
         let mut get = redis::cmd("HGET");
         get.arg(&self.layout.meta).arg("foreign");
-        let known = number(&self.connection.command(&get, &self.layout.meta).await?).unwrap_or(0);
-        let mut found = 0;
         for wait in patience().take(5).map(Some).chain([None]) {
-            found += self.scan(&self.everything(), None).await?;
+            self.scan(&self.everything(), None).await?;
             // Every id became a commit or a snapshot, or is still on its way, or became neither.
-            if found >= taken.saturating_sub(known).cast_unsigned() {
-                break;
+            let known = number(&self.connection.command(&get, &self.layout.meta).await?).unwrap_or(0);
+            if known == taken {
+                return Ok(());
             }
-            if let Some(wait) = wait {
-                tokio::time::sleep(wait).await;
-            }
+            let Some(wait) = wait.filter(|_| known < taken) else { break };
+            tokio::time::sleep(wait).await;
         }
         self.remember("foreign", &taken.to_string()).await
     }
@@ -154,7 +167,7 @@ impl RedisStore {
     /// Scans the keys that a pattern matches and takes in what the index lacks; how many commits and snapshots were new.
     async fn scan(&self, pattern: &str, first: Option<&First>) -> Result<u64> {
         let mut cursor = first.map_or("0", |first| &first.cursor).to_owned();
-        let (mut seen, mut new, mut told) = (0, 0, 0);
+        let (mut seen, mut new, mut told) = (0, New::default(), 0);
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
@@ -168,7 +181,7 @@ impl RedisStore {
                 keys.into_iter().filter_map(text).filter(|key| self.take_apart(key).is_some()).collect();
             seen += keys.len();
             for keys in keys.chunks(BATCH) {
-                new += self.adopt_keys(keys).await?;
+                self.adopt_keys(keys, &mut new).await?;
             }
             if cursor == "0" {
                 break;
@@ -181,10 +194,16 @@ impl RedisStore {
                 }
             }
         }
-        if new > 0 {
-            tracing::info!(commits_and_snapshots = new, "indexed what node-eventstore wrote");
+        if new.all > 0 {
+            tracing::info!(commits_and_snapshots = new.all, "indexed what node-eventstore wrote");
         }
-        Ok(new)
+        // Only now: whoever reads this number takes for granted that what it counts is there, and whole.
+        if first.is_none() && new.numbered > 0 {
+            let mut count = redis::cmd("HINCRBY");
+            count.arg(&self.layout.meta).arg("foreign").arg(new.numbered);
+            self.connection.command(&count, &self.layout.meta).await?;
+        }
+        Ok(new.all)
     }
 
     fn take_apart<'a>(&self, key: &'a str) -> Option<Key<'a>> {
@@ -199,9 +218,9 @@ impl RedisStore {
         (is_number(stamp) && rest.matches(':').count() >= 3).then_some(Key::Snapshot { stamp })
     }
 
-    async fn adopt_keys(&self, keys: &[String]) -> Result<u64> {
+    async fn adopt_keys(&self, keys: &[String], new: &mut New) -> Result<()> {
         if keys.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut call = self.scripts.known.call(&self.layout.meta);
         call.arg(keys);
@@ -210,14 +229,13 @@ impl RedisStore {
             lacking.iter().filter_map(number).filter_map(|n| keys.get(usize::try_from(n).ok()?.checked_sub(1)?));
         let lacking: Vec<&String> = lacking.collect();
         if lacking.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut get = redis::cmd("MGET");
         get.arg(&lacking);
         let Value::Array(values) = self.connection.command(&get, &self.layout.meta).await? else {
             return Err(unexpected());
         };
-        let mut new = 0;
         let mut events = Vec::new();
         for (key, value) in lacking.into_iter().zip(&values) {
             let Some(json) = bytes(value) else { continue };
@@ -233,7 +251,9 @@ impl RedisStore {
                     (Ok(snapshot), Ok(stamp))
                         if self.layout.snapshot(stamp, &snapshot.stream, &snapshot.id) == *key =>
                     {
-                        new += u64::from(self.index_snapshot(&snapshot, stamp, "").await?);
+                        let is_numbered = snapshot.id.bytes().all(|b| b.is_ascii_digit());
+                        let is_new = u64::from(self.index_snapshot(&snapshot, stamp, "").await?);
+                        new.add(is_new, if is_numbered { is_new } else { 0 });
                     }
                     _ => tracing::warn!(
                         key,
@@ -243,7 +263,7 @@ impl RedisStore {
                 None => {}
             }
         }
-        Ok(new + self.adopt_events(&events).await?)
+        self.adopt_events(&events, new).await
     }
 
     /// Whether an event's key can be made again from what the index keeps of it.
@@ -253,9 +273,9 @@ impl RedisStore {
             && key.strip_prefix(&self.layout.events) == Some(&format!("{stamp}:{sequence}:{tail}:{}", event.id))
     }
 
-    async fn adopt_events(&self, events: &[(&str, &str, RecordedEvent)]) -> Result<u64> {
+    async fn adopt_events(&self, events: &[(&str, &str, RecordedEvent)], new: &mut New) -> Result<()> {
         if events.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut call = self.scripts.adopt.call(&self.layout.meta);
         for (stamp, sequence, event) in events {
@@ -264,7 +284,10 @@ impl RedisStore {
             call.arg(event.stream_revision).arg(&*event.commit_id);
             call.arg(event.position.map(|p| p.to_string()).unwrap_or_default());
         }
-        number(&self.connection.run(&call).await?).map(i64::cast_unsigned).ok_or_else(unexpected)
+        let Value::Array(answer) = self.connection.run(&call).await? else { return Err(unexpected()) };
+        let at = |index: usize| answer.get(index).and_then(number).map(i64::cast_unsigned).ok_or_else(unexpected);
+        new.add(at(0)?, at(1)?);
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use annals_core::{
     Commit, Filter, NewEvent, Payload, Read, RecordedEvent, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId,
 };
 use annals_redis::{Address, RedisConfig, RedisStore};
+use annals_test_servers::RedisServer;
 use common::{all, append, assert_whole, at, commit, open, order, revisions};
 use serde_json::{Value, json};
 
@@ -354,6 +355,21 @@ async fn reads_of_the_whole_store_notice_what_it_adds() {
         assert_eq!(found.iter().filter(|e| e.stream == stream).count(), 3, "{read:?}");
     }
     assert_eq!(all(&store, Read::all()).await.len(), 2 + written);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_in_with_its_stream_is_not_looked_for_again() {
+    let server = RedisServer::start().await;
+    let config: RedisConfig = server.url().parse().unwrap();
+    let store = open(&config).await;
+    let mut old = Old::start(&config);
+    old.commit(&order(), 3);
+    assert_eq!(all(&store, Read::stream(order())).await.len(), 3);
+    server.ask(&["CONFIG", "RESETSTAT"]).await.unwrap();
+    assert_eq!(all(&store, Read::all()).await.len(), 3);
+    assert_eq!(all(&store, Read::undispatched()).await.len(), 3);
+    let commands = server.ask(&["INFO", "commandstats"]).await.unwrap();
+    assert!(commands.contains("cmdstat_evalsha") && !commands.contains("cmdstat_scan"), "{commands}");
 }
 
 trait UndispatchedToo {

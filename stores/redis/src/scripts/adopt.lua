@@ -1,8 +1,8 @@
 -- Takes events that node-eventstore wrote into the index.
 -- KEYS: a key that says where the data are.
 -- ARGV: for each event kind, stream, tail, aggregateId, stamp, sequence, id, revision, commit id, position.
--- Returns how many commits are new to the index.
-local commits = 0
+-- Returns how many commits are new to the index, and how many of them took an id of node-eventstore's.
+local commits, numbered = 0, 0
 for i = 1, #ARGV, 10 do
   local kind, tail, aggregate_id = ARGV[i], ARGV[i + 2], ARGV[i + 3]
   local stream = INDEX .. 'stream:' .. ARGV[i + 1]
@@ -11,7 +11,9 @@ for i = 1, #ARGV, 10 do
   local ref = stamp .. ':' .. sequence .. ':' .. id
   local member = ordered(revision) .. ordered(sequence) .. ':' .. aggregate_id .. ':' .. id
   if redis.call('ZADD', stream, revision, ref) == 1 then
-    commits = commits + redis.call('ZADD', stream, 'GT', digits(-tonumber(revision) - 1), 'c' .. commit_id)
+    local new = redis.call('ZADD', stream, 'GT', digits(-tonumber(revision) - 1), 'c' .. commit_id)
+    commits = commits + new
+    if string.match(commit_id, '^%d+$') then numbered = numbered + new end
     redis.call('SADD', INDEX .. 'kinds', kind)
     if position ~= '' then
       redis.call('ZADD', INDEX .. 'position:' .. kind, position, stamp .. ':' .. sequence .. ':' .. aggregate_id .. ':' .. id)
@@ -35,4 +37,4 @@ for i = 1, #ARGV, 10 do
     end
   end
 end
-return commits
+return {commits, numbered}
