@@ -3,13 +3,14 @@
 //! A scan goes over the keys; those that the index lacks are read and indexed, a batch at a time. Taking an event in again
 //! changes nothing, so that several processes may do so at once, and a scan that ended early goes on where it was.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use annals_core::{RecordedEvent, Result, StreamId};
+use annals_core::{RecordedEvent, Result, StreamId, Text, event_id};
 use backon::BackoffBuilder;
 use redis::Value;
 
-use crate::answer::{bytes, number, text, unexpected};
+use crate::answer::{into_bytes, number, text, unexpected};
 use crate::{RedisStore, envelope, layout};
 
 /// How many keys the server looks at in one step of a scan.
@@ -17,6 +18,12 @@ const STEP: usize = 2000;
 
 /// How many values are read at once.
 const BATCH: usize = 200;
+
+/// How many events a commit of node-eventstore's is taken to have at the most, whatever it says of itself.
+const MAX_SIBLINGS: u32 = 10_000;
+
+/// By how many milliseconds node-eventstore's stamps of one commit can differ: it asks the clock for each event.
+const MAX_APART: i64 = 20;
 
 /// For how long a writer is waited for that has taken an id or a revision and has not written its events yet.
 fn patience() -> impl Iterator<Item = Duration> {
@@ -31,6 +38,58 @@ fn patience() -> impl Iterator<Item = Duration> {
 enum Key<'a> {
     Event { stamp: &'a str, sequence: &'a str },
     Snapshot { stamp: &'a str },
+}
+
+/// An event as it was found, with the parts of its key.
+struct Adopted {
+    stamp: String,
+    sequence: String,
+    event: RecordedEvent,
+}
+
+impl Adopted {
+    /// What tells it from all others: its stream as keys have it, and its id.
+    fn id(&self) -> (String, Text) {
+        (layout::tail(&self.event.stream), self.event.id.clone())
+    }
+}
+
+/// An event that must be there, as another of its commit was found.
+struct Sibling {
+    tail: String,
+    id: Text,
+    sequence: u32,
+    /// The stamp of the other, and whether that one came later in the commit.
+    stamp: i64,
+    is_before: bool,
+}
+
+impl Sibling {
+    /// Its key, should its stamp be so many milliseconds away from the other's.
+    fn key(&self, events: &str, apart: i64) -> String {
+        let stamp = if self.is_before { self.stamp - apart } else { self.stamp + apart };
+        format!("{events}{stamp}:{}:{}:{}", self.sequence, self.tail, self.id)
+    }
+}
+
+/// The other events of the commits that these belong to.
+fn missing(events: &[Adopted]) -> BTreeMap<(String, Text), Sibling> {
+    let mut missing = BTreeMap::new();
+    for Adopted { event, stamp, .. } in events {
+        let Ok(stamp) = stamp.parse() else { continue };
+        let tail = layout::tail(&event.stream);
+        let last = event.commit_sequence.saturating_add(event.rest_in_commit_stream).min(MAX_SIBLINGS);
+        for sequence in 0..=last {
+            let id = event_id(&event.commit_id, sequence);
+            let is_before = sequence < event.commit_sequence;
+            let sibling = Sibling { tail: tail.clone(), id: id.clone(), sequence, stamp, is_before };
+            missing.insert((tail.clone(), id), sibling);
+        }
+    }
+    for event in events {
+        missing.remove(&event.id());
+    }
+    missing
 }
 
 /// How many commits and snapshots were new to the index.
@@ -231,23 +290,11 @@ impl RedisStore {
         if lacking.is_empty() {
             return Ok(());
         }
-        let mut get = redis::cmd("MGET");
-        get.arg(&lacking);
-        let Value::Array(values) = self.connection.command(&get, &self.layout.meta).await? else {
-            return Err(unexpected());
-        };
         let mut events = Vec::new();
-        for (key, value) in lacking.into_iter().zip(&values) {
-            let Some(json) = bytes(value) else { continue };
+        for (key, json) in self.values(&lacking).await? {
             match self.take_apart(key) {
-                Some(Key::Event { stamp, sequence }) => match envelope::event(json) {
-                    Ok(event) if self.is_key_of(key, stamp, sequence, &event) => events.push((stamp, sequence, event)),
-                    _ => tracing::warn!(
-                        key,
-                        "left out of the index: it is not what node-eventstore writes under such a key"
-                    ),
-                },
-                Some(Key::Snapshot { stamp }) => match (envelope::snapshot(json), stamp.parse()) {
+                Some(Key::Event { .. }) => events.extend(self.event_of(key, &json)),
+                Some(Key::Snapshot { stamp }) => match (envelope::snapshot(&json), stamp.parse()) {
                     (Ok(snapshot), Ok(stamp))
                         if self.layout.snapshot(stamp, &snapshot.stream, &snapshot.id) == *key =>
                     {
@@ -255,15 +302,50 @@ impl RedisStore {
                         let is_new = u64::from(self.index_snapshot(&snapshot, stamp, "").await?);
                         new.add(is_new, if is_numbered { is_new } else { 0 });
                     }
-                    _ => tracing::warn!(
-                        key,
-                        "left out of the index: it is not what node-eventstore writes under such a key"
-                    ),
+                    _ => left_out(key),
                 },
                 None => {}
             }
         }
+        // A commit is taken in whole, so that nobody reads a part of it.
+        let mut missing = missing(&events);
+        for apart in 0..=MAX_APART {
+            if missing.is_empty() {
+                break;
+            }
+            let keys: Vec<String> = missing.values().map(|sibling| sibling.key(&self.layout.events, apart)).collect();
+            let keys: Vec<&String> = keys.iter().collect();
+            for keys in keys.chunks(BATCH) {
+                for (key, json) in self.values(keys).await? {
+                    if let Some(found) = self.event_of(key, &json) {
+                        missing.remove(&found.id());
+                        events.push(found);
+                    }
+                }
+            }
+        }
         self.adopt_events(&events, new).await
+    }
+
+    /// The values of those keys that are there.
+    async fn values<'a>(&self, keys: &[&'a String]) -> Result<Vec<(&'a String, Vec<u8>)>> {
+        let mut get = redis::cmd("MGET");
+        get.arg(keys);
+        let Value::Array(values) = self.connection.command(&get, &self.layout.meta).await? else {
+            return Err(unexpected());
+        };
+        Ok(keys.iter().copied().zip(values).filter_map(|(key, value)| Some((key, into_bytes(value)?))).collect())
+    }
+
+    fn event_of(&self, key: &str, json: &[u8]) -> Option<Adopted> {
+        if let Some(Key::Event { stamp, sequence }) = self.take_apart(key)
+            && let Ok(event) = envelope::event(json)
+            && self.is_key_of(key, stamp, sequence, &event)
+        {
+            return Some(Adopted { stamp: stamp.to_owned(), sequence: sequence.to_owned(), event });
+        }
+        left_out(key);
+        None
     }
 
     /// Whether an event's key can be made again from what the index keeps of it.
@@ -273,12 +355,12 @@ impl RedisStore {
             && key.strip_prefix(&self.layout.events) == Some(&format!("{stamp}:{sequence}:{tail}:{}", event.id))
     }
 
-    async fn adopt_events(&self, events: &[(&str, &str, RecordedEvent)], new: &mut New) -> Result<()> {
+    async fn adopt_events(&self, events: &[Adopted], new: &mut New) -> Result<()> {
         if events.is_empty() {
             return Ok(());
         }
         let mut call = self.scripts.adopt.call(&self.layout.meta);
-        for (stamp, sequence, event) in events {
+        for Adopted { stamp, sequence, event } in events {
             call.arg(layout::kind(&event.stream)).arg(layout::stream(&event.stream)).arg(layout::tail(&event.stream));
             call.arg(&*event.stream.aggregate_id).arg(stamp).arg(sequence).arg(&*event.id);
             call.arg(event.stream_revision).arg(&*event.commit_id);
@@ -289,6 +371,10 @@ impl RedisStore {
         new.add(at(0)?, at(1)?);
         Ok(())
     }
+}
+
+fn left_out(key: &str) {
+    tracing::warn!(key, "left out of the index: it is not what node-eventstore writes under such a key");
 }
 
 /// The layout of the index.

@@ -372,6 +372,32 @@ async fn what_was_taken_in_with_its_stream_is_not_looked_for_again() {
     assert!(commands.contains("cmdstat_evalsha") && !commands.contains("cmdstat_scan"), "{commands}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_taken_in_whole() {
+    let config = common::config().await;
+    let store = std::sync::Arc::new(open(&config).await);
+    let mut old = Old::start(&config);
+    append(&*store, order(), "ours", 2).await;
+    // Who is in the middle of reading everything looks for nothing new.
+    let behind = store.read(&Read::all().limit(1)).await.unwrap().next.expect("a second page");
+    for n in 0..20 {
+        old.commit(&StreamId::new(format!("theirs-{n}")), 90);
+    }
+    let adopting = store.clone();
+    let adopting = tokio::spawn(async move { all(&*adopting, Read::all()).await.len() });
+    let mut looks = 0;
+    while !adopting.is_finished() || looks == 0 {
+        let mut counted: BTreeMap<_, usize> = BTreeMap::new();
+        for event in store.read(&Read::all().limit(10_000).behind(behind.clone())).await.unwrap().events {
+            *counted.entry((event.stream, event.commit_id)).or_default() += 1;
+        }
+        let theirs = counted.iter().filter(|((stream, _), _)| *stream != order());
+        assert!(theirs.clone().all(|(_, count)| *count == 90), "a part of a commit: {counted:?}");
+        looks += 1;
+    }
+    assert_eq!(adopting.await.unwrap(), 2 + 20 * 90);
+}
+
 trait UndispatchedToo {
     fn undispatched_too(self) -> Self;
 }
