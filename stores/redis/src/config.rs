@@ -81,6 +81,14 @@ pub struct Tls {
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+/// Without the certificates and the key.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ca, identity } = self;
+        f.debug_struct("Tls").field("ca", &ca.is_some()).field("identity", &identity.is_some()).finish()
+    }
+}
+
 /// How many replicas must have a commit before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
@@ -98,7 +106,7 @@ impl fmt::Debug for RedisConfig {
             .field("db", &self.db)
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "…"))
-            .field("tls", &self.tls.is_some())
+            .field("tls", &self.tls)
             .field("cluster", &self.cluster)
             .field("prefix", &self.prefix)
             .field("events_name", &self.events_name)
