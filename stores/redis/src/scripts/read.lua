@@ -61,21 +61,23 @@ local function entry(source, member, score)
   return {tonumber(score), 0, member, source.kind, key, member}
 end
 
+-- The first place from low on, and before high, that the cursor has not passed.
+local function search(source, low, high)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local found = redis.call('ZRANGE', source.set, middle, middle, 'WITHSCORES')
+    local at = entry(source, found[1], found[2])
+    local passed
+    if backward then passed = precedes(at, cursor) else passed = not precedes(cursor, at) end
+    if passed then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
 -- How many places of a source are before (or at) the cursor.
 local function seek(source)
   local low = redis.call('ZCOUNT', source.set, '-inf', '(' .. digits(cursor[1]))
-  local high = low + redis.call('ZCOUNT', source.set, digits(cursor[1]), digits(cursor[1]))
-  local function passed(rank)
-    local found = redis.call('ZRANGE', source.set, rank, rank, 'WITHSCORES')
-    local at = entry(source, found[1], found[2])
-    if backward then return precedes(at, cursor) end
-    return not precedes(cursor, at)
-  end
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    if passed(middle) then low = middle + 1 else high = middle end
-  end
-  return low
+  return search(source, low, low + redis.call('ZCOUNT', source.set, digits(cursor[1]), digits(cursor[1])))
 end
 
 local function sorted(source)
@@ -127,16 +129,8 @@ local function add(kind, sets)
   end
   if cursor and order == 'time' and index == 'stream' then
     -- The cursor speaks of time, the set of revisions: in a stream whose stamps never go back both rise together.
-    local low, high = source.low, source.high
-    while low < high do
-      local middle = math.floor((low + high) / 2)
-      local found = redis.call('ZRANGE', source.set, middle, middle, 'WITHSCORES')
-      local at = entry(source, found[1], found[2])
-      local passed
-      if backward then passed = precedes(at, cursor) else passed = not precedes(cursor, at) end
-      if passed then low = middle + 1 else high = middle end
-    end
-    if backward then source.high = low else source.low = low end
+    local place = search(source, source.low, source.high)
+    if backward then source.high = place else source.low = place end
   elseif cursor then
     local place = seek(source)
     if backward then source.high = math.min(source.high, place) else source.low = math.max(source.low, place) end
