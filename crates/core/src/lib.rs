@@ -7,6 +7,7 @@
 //! - [`EventStore`] with its [`EventStream`]s and [`EventQuery`]s: what applications hold
 //! - [`outbox`]: hands committed events to a publisher
 //! - [`store`]: the [`Store`] trait, the one seam, with its contract
+//! - [`Transactions`]: half-finished commits, where node-eventstore keeps records of them
 //! - [`layers`]: stores around stores: tracing, metrics, store events
 //! - [`memory`]: the in-memory store
 
@@ -24,6 +25,7 @@ mod snapshot;
 pub mod store;
 mod stream;
 mod timestamp;
+mod transactions;
 
 pub use commit::{Commit, Committed, ExpectedRevision, event_id};
 pub use error::{Conflict, Error, ErrorKind, Result};
@@ -37,6 +39,7 @@ pub use snapshot::{Snapshot, SnapshotQuery, SnapshotVersion};
 pub use store::{Capabilities, DynStore, Store};
 pub use stream::{Filter, Scope, StreamId, Text};
 pub use timestamp::Timestamp;
+pub use transactions::Transactions;
 
 /// A new random id (UUID version 4).
 pub fn new_id() -> Text {
