@@ -10,5 +10,7 @@ export const {
   EventDispatcher,
   StoreEventEmitter,
   ConcurrencyError,
+  ObjectId,
+  BsonValue,
 } = eventstore;
 export default eventstore;

@@ -22,7 +22,7 @@ test('import and require give the same function and the same classes', () => {
   assert.equal(eventstore, required);
   assert.equal(required.default, required);
   assert.equal(typeof required, 'function');
-  const names = [...Object.values(files), 'ConcurrencyError', 'createStore'];
+  const names = [...Object.values(files), 'BsonValue', 'ConcurrencyError', 'ObjectId', 'createStore'];
   for (const name of names) {
     assert.equal(typeof required[name], 'function', name);
     assert.equal(named[name], required[name], name);

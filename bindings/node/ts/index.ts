@@ -8,8 +8,11 @@ import errors = require('./errors');
 import event = require('./event');
 import factory = require('./factory');
 import paging = require('./paging');
+import bson = require('./native/bson');
+import type mongodb = require('./native/mongodb');
 import type options = require('./options');
 import type redis = require('./native/redis');
+import type tingodb = require('./native/tingodb');
 import snapshot = require('./snapshot');
 import store = require('./eventstore');
 import stream = require('./eventStream');
@@ -20,7 +23,9 @@ import streams = require('./streams');
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-function eventstore(options?: eventstore.Options | eventstore.RedisOptions): eventstore.Eventstore {
+function eventstore(
+  options?: eventstore.Options | eventstore.MongoOptions | eventstore.RedisOptions | eventstore.TingoOptions,
+): eventstore.Eventstore {
   return factory.createEventstore(options);
 }
 
@@ -34,6 +39,8 @@ namespace eventstore {
   export import EventDispatcher = dispatcher.EventDispatcher;
   export import StoreEventEmitter = emitter.StoreEventEmitter;
   export import ConcurrencyError = errors.ConcurrencyError;
+  export import ObjectId = bson.ObjectId;
+  export import BsonValue = bson.BsonValue;
 
   export type Callback<T = void> = callback.Callback<T>;
   export type CallOptions = callback.CallOptions;
@@ -41,10 +48,12 @@ namespace eventstore {
   export type EventMappings = event.EventMappings;
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;
+  export type MongoOptions = mongodb.MongoOptions;
   export type Options = options.Options;
   export type Page<P = unknown> = paging.Page<P>;
   export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
   export type RedisOptions = redis.RedisOptions;
+  export type TingoOptions = tingodb.TingoOptions;
   export type Query = stream.Query;
   export type RecordedEvent<P = unknown> = stream.RecordedEvent<P>;
 }

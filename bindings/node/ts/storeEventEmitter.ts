@@ -1,5 +1,6 @@
 import type { Callback } from './callback';
 import { Eventstore } from './eventstore';
+import { TransactionalStore } from './native/transactionalStore';
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -46,11 +47,19 @@ export class StoreEventEmitter {
 
   /** Begins to emit. */
   addEventEmitter(): void {
-    this.wrap(this.eventstore.store as unknown as Record<string, unknown>, OF_STORE, true);
-    this.wrap(this.eventstore as unknown as Record<string, unknown>, OF_EVENTSTORE, false);
+    const { store } = this.eventstore;
+    // Of a store's calls only those return a promise where no callback is given.
+    const promising =
+      store instanceof TransactionalStore ? Object.getOwnPropertyNames(TransactionalStore.prototype) : [];
+    this.wrap(store as unknown as Record<string, unknown>, OF_STORE, (method) => !promising.includes(method));
+    this.wrap(this.eventstore as unknown as Record<string, unknown>, OF_EVENTSTORE, () => false);
   }
 
-  private wrap(target: Record<string, unknown>, names: Record<string, string>, alwaysCallback: boolean): void {
+  private wrap(
+    target: Record<string, unknown>,
+    names: Record<string, string>,
+    needsCallback: (method: string) => boolean,
+  ): void {
     const { eventstore } = this;
     for (const [method, name] of Object.entries(names)) {
       const original = target[method] as Method | undefined;
@@ -65,7 +74,7 @@ export class StoreEventEmitter {
           eventstore.emit(`after-${name}`, told());
         };
         eventstore.emit(`before-${name}`, told());
-        if (callback || alwaysCallback) {
+        if (callback || needsCallback(method)) {
           return original.call(this, ...args, (...results: [Error | null, unknown]) => {
             after();
             callback?.(...results);

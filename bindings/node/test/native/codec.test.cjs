@@ -2,7 +2,9 @@
 // What JSON lacks, on its way into text and out again.
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { fromExtended, isExtended, reviveDates, stringify, toExtended } = require('../../lib/native/codec.js');
+const { extendedJson, reviveDates, stringify } = require('../../lib/native/codec.js');
+
+const { encode: toExtended, concerns: isExtended, decode: fromExtended } = extendedJson;
 
 const cross = (value) => {
   const text = stringify(toExtended(value));

@@ -12,16 +12,56 @@ export interface Codec {
   decode(value: unknown): unknown;
 }
 
+/** How the values that JSON lacks are written as MongoDB Extended JSON, and what Extended JSON stands for. */
+export interface Forms {
+  /** The Extended JSON of a value that has one; undefined where it has none. */
+  formOf(value: unknown): unknown;
+  /** What an object with this one key, that begins with `$`, stands for; undefined where it stands for itself. */
+  meaningOf(key: string, value: Json): unknown;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** The bytes of a view. */
+export function bytesOf(view: ArrayBufferView): Buffer {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+}
+
+const dates: Forms = {
+  formOf(value) {
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : { $date: value.toISOString() };
+    if (!ArrayBuffer.isView(value)) return undefined;
+    return { $binary: { base64: bytesOf(value).toString('base64'), subType: '00' } };
+  },
+  meaningOf(key, value) {
+    if (key === '$date' && typeof value === 'string') {
+      const date = new Date(value);
+      return Number.isNaN(date.getTime()) ? undefined : date;
+    }
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject && key === '$binary' && typeof value.base64 === 'string'
+      ? Buffer.from(value.base64, 'base64')
+      : undefined;
+  },
+};
+
 /**
- * What JSON lacks travels as MongoDB Extended JSON: dates as `{"$date": …}`, binary as `{"$binary": …}`. An object of the
- * user's own with a key that begins with `$` is wrapped in `{"$literal": …}`, so that it comes back as it was.
+ * What JSON lacks travels as MongoDB Extended JSON. An object of the user's own with a key that begins with `$` is wrapped
+ * in `{"$literal": …}`, so that it comes back as it was.
  */
-export const extendedJson: Codec = { encode: toExtended, concerns: isExtended, decode: fromExtended };
+export function extendedBy(forms: Forms): Codec {
+  return {
+    encode: (value) => bounded(() => (isPlain(value, 0, forms) ? value : extend(value, 0, forms))),
+    concerns: isExtended,
+    decode: (value) => contract(value as Json, forms),
+  };
+}
+
+/** Dates travel as `{"$date": …}`, binary as `{"$binary": …}`. */
+export const extendedJson: Codec = extendedBy(dates);
 
 /** What node-eventstore does with Redis: all is plain JSON, and texts that are ISO dates come back as dates. */
 export const plainJson: Codec = { encode: toPlain, concerns: holdsDates, decode: reviveDates };
-
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** How deeply a payload may be nested: what goes in must come out, from however deep a call. */
 const DEEPEST = 1000;
@@ -32,42 +72,40 @@ function descend(depth: number): number {
 }
 
 /** Whether JSON.stringify alone would lose nothing. */
-function isPlain(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  const below = descend(depth);
+function isPlain(value: unknown, depth: number, forms: Forms): boolean {
+  if (typeof value === 'string' || value === null) return true;
+  const below = typeof value === 'object' ? descend(depth) : depth;
+  if (forms.formOf(value) !== undefined) return false;
+  if (typeof value !== 'object') return true;
   if (Array.isArray(value)) {
-    for (const item of value) if (!isPlain(item, below)) return false;
+    for (const item of value) if (!isPlain(item, below, forms)) return false;
     return true;
   }
-  if (value instanceof Date || ArrayBuffer.isView(value)) return false;
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
-    return isPlain((value as { toJSON(): unknown }).toJSON(), below);
+    return isPlain((value as { toJSON(): unknown }).toJSON(), below, forms);
   for (const key in value) {
-    if (key.charCodeAt(0) === 36 || !isPlain((value as Record<string, unknown>)[key], below)) return false;
+    if (key.charCodeAt(0) === 36 || !isPlain((value as Record<string, unknown>)[key], below, forms)) return false;
   }
   return true;
 }
 
-function extend(value: unknown, depth: number): unknown {
+function extend(value: unknown, depth: number, forms: Forms): unknown {
+  const below = typeof value === 'object' && value !== null ? descend(depth) : depth;
+  const form = forms.formOf(value);
+  if (form !== undefined) return form;
   if (typeof value !== 'object' || value === null) return value;
-  const below = descend(depth);
   if (Array.isArray(value)) {
     const items: unknown[] = [];
-    for (const item of value) items.push(extend(item, below));
+    for (const item of value) items.push(extend(item, below, forms));
     return items;
   }
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : { $date: value.toISOString() };
-  if (ArrayBuffer.isView(value)) {
-    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    return { $binary: { base64: bytes.toString('base64'), subType: '00' } };
-  }
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
-    return extend((value as { toJSON(): unknown }).toJSON(), below);
+    return extend((value as { toJSON(): unknown }).toJSON(), below, forms);
   const entries: [string, unknown][] = Object.entries(value);
   let isMarked = false;
   for (const entry of entries) {
     isMarked ||= entry[0].charCodeAt(0) === 36;
-    entry[1] = extend(entry[1], below);
+    entry[1] = extend(entry[1], below, forms);
   }
   const copy: unknown = Object.fromEntries(entries);
   return isMarked ? { $literal: copy } : copy;
@@ -99,11 +137,6 @@ function bounded<T>(descending: () => T): T {
   }
 }
 
-/** A value that JSON.stringify writes without loss; itself where nothing is in the way. */
-export function toExtended(value: unknown): unknown {
-  return bounded(() => (isPlain(value, 0) ? value : extend(value, 0)));
-}
-
 /** The value itself. */
 function toPlain(value: unknown): unknown {
   bounded(() => {
@@ -126,43 +159,34 @@ export function stringify(value: unknown): string {
   }
 }
 
-/** What an object with a single key that begins with `$` stands for; undefined where it stands for itself. */
-function meant(key: string, value: Json): unknown {
-  if (key === '$date' && typeof value === 'string') {
-    const date = new Date(value);
-    return Number.isNaN(date.getTime()) ? undefined : date;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  if (key === '$binary' && typeof value.base64 === 'string') return Buffer.from(value.base64, 'base64');
-  return key === '$literal' ? contractFields(value) : undefined;
-}
-
-function contractFields(fields: Record<string, Json>): Record<string, Json> {
-  for (const key of Object.keys(fields)) fields[key] = contract(fields[key] as Json) as Json;
+function contractFields(fields: Record<string, Json>, forms: Forms): Record<string, Json> {
+  for (const key of Object.keys(fields)) fields[key] = contract(fields[key] as Json, forms) as Json;
   return fields;
 }
 
+/** What an object with a single key that begins with `$` stands for; undefined where it stands for itself. */
+function meant(key: string, value: Json, forms: Forms): unknown {
+  if (key !== '$literal') return forms.meaningOf(key, value);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? contractFields(value, forms) : undefined;
+}
+
 /** Changes what was parsed in place. */
-function contract(value: Json): unknown {
+function contract(value: Json, forms: Forms): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) value[index] = contract(value[index] as Json) as Json;
+    for (let index = 0; index < value.length; index++) value[index] = contract(value[index] as Json, forms) as Json;
     return value;
   }
   const keys = Object.keys(value);
   const only = keys.length === 1 ? (keys[0] as string) : '';
-  const meaning = only.startsWith('$') ? meant(only, value[only] as Json) : undefined;
-  return meaning === undefined ? contractFields(value) : meaning;
+  const meaning = only.startsWith('$') ? meant(only, value[only] as Json, forms) : undefined;
+  return meaning === undefined ? contractFields(value, forms) : meaning;
 }
 
-/** Whether an answer holds anything that {@link fromExtended} changes. */
-export function isExtended(text: string): boolean {
+/** Whether an answer holds any Extended JSON. */
+function isExtended(text: string): boolean {
   return text.includes('"$');
-}
-
-/** The value that {@link toExtended} was given, made of the parsed one. */
-export function fromExtended(value: unknown): unknown {
-  return contract(value as Json);
 }
 
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d*)?Z$/;

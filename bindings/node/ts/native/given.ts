@@ -1,25 +1,45 @@
 /**
- * What an option must be: a text, a whole number from 0 on (also as text, as in `process.env`), yes or no, PEM (text or a
- * Buffer of it), or an object of such options.
+ * What an option must be: a text, a whole number from 0 on (also as text, as in `process.env`), text that may be a number,
+ * yes or no, PEM (text or a Buffer of it), an object of such options or a list of such objects; or one without meaning here.
  */
-export type Kind = keyof typeof named | { readonly [name: string]: Kind };
+export type Kind = keyof typeof named | Kinds | readonly [Kinds];
+
+interface Kinds {
+  readonly [name: string]: Kind;
+}
 
 const named = {
   string: 'a string',
   number: 'a whole number from 0 on',
+  text: 'a string or a whole number from 0 on',
   boolean: 'true or false',
   pem: 'PEM, as a string or a Buffer',
+  ignored: 'anything',
 };
 
 function valueOf(value: unknown, kind: keyof typeof named): unknown {
   if (kind === 'pem') return value instanceof Uint8Array ? Buffer.from(value).toString() : valueOf(value, 'string');
+  if (kind === 'text') return typeof value === 'string' ? value : valueOf(value, 'number')?.toString();
   if (kind !== 'number') return typeof value === kind ? value : undefined;
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
 }
 
+function isList(kind: Kinds | readonly [Kinds]): kind is readonly [Kinds] {
+  return Array.isArray(kind);
+}
+
+/** The options within each of a list. @throws TypeError where it is none, or they are none. */
+function listed(type: string, name: string, values: unknown, known: Kinds): Record<string, unknown>[] {
+  if (!Array.isArray(values))
+    throw new TypeError(
+      `the option ${name} of type '${type}' must be a list of objects of ${Object.keys(known).join(', ')}`,
+    );
+  return values.map((value, index) => within(type, `${name}[${String(index)}]`, value, known));
+}
+
 /** The options within an option. @throws TypeError where it is no object, or has others than those that are known. */
-function within(type: string, name: string, value: unknown, known: Record<string, Kind>): Record<string, unknown> {
+function within(type: string, name: string, value: unknown, known: Kinds): Record<string, unknown> {
   const names = Object.keys(known);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`the option ${name} of type '${type}' must be an object of ${names.join(', ')}`);
@@ -43,11 +63,13 @@ export function givenOptions(
   const given: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries(known)) {
     const asked = options[name];
-    if (asked === undefined || asked === null) continue;
-    const value = typeof kind === 'object' ? within(type, path + name, asked, kind) : valueOf(asked, kind);
-    if (value === undefined) {
-      throw new TypeError(`the option ${path}${name} of type '${type}' must be ${named[kind as keyof typeof named]}`);
+    if (asked === undefined || asked === null || kind === 'ignored') continue;
+    if (typeof kind === 'object') {
+      given[name] = isList(kind) ? listed(type, path + name, asked, kind[0]) : within(type, path + name, asked, kind);
+      continue;
     }
+    const value = valueOf(asked, kind);
+    if (value === undefined) throw new TypeError(`the option ${path}${name} of type '${type}' must be ${named[kind]}`);
     given[name] = value;
   }
   return given;
