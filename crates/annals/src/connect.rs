@@ -34,8 +34,15 @@ pub async fn open(url: &str) -> Result<DynStore> {
             ErrorKind::Unsupported,
             "the Redis store is not in this build: switch on annals' feature `redis`.",
         )),
+        #[cfg(feature = "tingodb")]
+        "tingodb" => Ok(Arc::new(annals_tingodb::TingoStore::open(url.parse()?).await?)),
+        #[cfg(not(feature = "tingodb"))]
+        "tingodb" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the TingoDB store is not in this build: switch on annals' feature `tingodb`.",
+        )),
         _ => {
-            let message = format!("no store has the URL scheme '{scheme}:'. There are memory:, sqlite: and redis:.");
+            let message = format!("no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis: and tingodb:.");
             Err(Error::new(ErrorKind::Unsupported, message))
         }
     }

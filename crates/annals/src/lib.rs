@@ -44,6 +44,7 @@
 //! | `memory:` (`memory:?positions=true`) | always there | [`MemoryStore`] |
 //! | `sqlite:orders.db`, `sqlite::memory:` | `sqlite` (default) | `sqlite::SqliteStore` |
 //! | `redis://localhost:6379/0`, `rediss://…`, `redis+unix:///…` | `redis` | `redis::RedisStore` |
+//! | `tingodb:data/orders` | `tingodb` | `tingodb::TingoStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
 
@@ -54,4 +55,6 @@ pub use annals_core::*;
 pub use annals_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use annals_sqlite as sqlite;
+#[cfg(feature = "tingodb")]
+pub use annals_tingodb as tingodb;
 pub use connect::{connect, open};

@@ -1,0 +1,96 @@
+//! What the tests of this crate share.
+#![allow(dead_code, clippy::unwrap_used, reason = "not every test uses all of it, and a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use annals_core::{Commit, NewEvent, Payload, Read, RecordedEvent, Store, StreamId, Timestamp};
+use annals_tingodb::{TingoConfig, TingoStore};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A folder of its own, gone with this.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A copy of a database that npm eventstore wrote.
+    pub(crate) fn of_fixture(name: &str) -> Self {
+        let folder = Self::new();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tingodb").join(name);
+        for file in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn file(&self, collection: &str) -> PathBuf {
+        self.path().join(format!("{collection}.tingo"))
+    }
+
+    pub(crate) fn config(&self) -> TingoConfig {
+        TingoConfig::folder(self.path())
+    }
+
+    pub(crate) async fn open(&self) -> TingoStore {
+        TingoStore::open(self.config()).await.unwrap()
+    }
+
+    /// Every file with its contents, but for the locks.
+    pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let files = std::fs::read_dir(self.path()).unwrap().map(Result::unwrap);
+        let named = files.map(|f| (f.file_name().into_string().unwrap(), f.path()));
+        let plain = named.filter(|(name, _)| !name.starts_with('.'));
+        let mut contents: Vec<_> = plain.map(|(name, path)| (name, std::fs::read(path).unwrap())).collect();
+        contents.sort();
+        contents
+    }
+}
+
+pub(crate) fn order() -> StreamId {
+    StreamId::new("order-1").aggregate("order").context("sales")
+}
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+pub(crate) fn event(json: &str) -> NewEvent {
+    NewEvent::new(Payload::from_json(json.to_owned()).unwrap())
+}
+
+/// Events with the payloads `{"n":0}`, `{"n":1}`, …
+pub(crate) fn events(count: usize) -> Vec<NewEvent> {
+    (0..count).map(|n| event(&json!({ "n": n }).to_string())).collect()
+}
+
+pub(crate) fn commit(stream: impl Into<StreamId>, id: &str, count: usize) -> Commit {
+    Commit::new(stream, events(count)).with_id(id)
+}
+
+/// Every event that a read shows, page after page.
+pub(crate) async fn all(store: &dyn Store, mut read: Read) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    loop {
+        let page = store.read(&read).await.unwrap();
+        events.extend(page.events);
+        match page.next {
+            Some(next) => read.cursor = Some(next),
+            None => return events,
+        }
+    }
+}
+
+pub(crate) fn revisions(events: &[RecordedEvent]) -> Vec<u64> {
+    events.iter().map(|e| e.stream_revision).collect()
+}
+
+pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<&str> {
+    events.iter().map(|e| &*e.id).collect()
+}
