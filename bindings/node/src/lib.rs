@@ -1,23 +1,27 @@
 //! The crossing from Node.js to the stores: one JSON text in, one JSON text out.
 //!
 //! A call is polled once on the calling thread. Where its store answers at once (in memory) the answer is returned;
-//! else the call goes on elsewhere and a promise is returned. An answer that begins with `!` is an error.
+//! else it waits at the [`Desk`], under a number. An answer that begins with `!` is an error.
 
 mod call;
+mod desk;
 mod guard;
 mod open;
 mod redis;
 mod sqlite;
 mod text;
+mod tingodb;
+mod transactions;
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use annals_core::{DynStore, MemoryStore};
+use annals_core::{DynStore, Error, ErrorKind, MemoryStore};
+use desk::{Answering, Desk};
 use futures::FutureExt;
 use guard::guarded;
 use napi::JsString;
-use napi::bindgen_prelude::{Either, Env, Function, PromiseRaw, Result, spawn, within_runtime_if_available};
+use napi::bindgen_prelude::{Either, Env, Function, Result, spawn, within_runtime_if_available};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use open::Opened;
@@ -26,27 +30,58 @@ use open::Opened;
 #[napi]
 pub struct NativeStore {
     opened: Opened,
+    desk: Desk,
+}
+
+impl From<Opened> for NativeStore {
+    fn from(opened: Opened) -> Self {
+        Self { opened, desk: Desk::default() }
+    }
 }
 
 #[napi]
 impl NativeStore {
-    /// Calls an operation with its arguments as JSON text; the answer as text, or a promise of it.
-    #[napi(ts_return_type = "string | Promise<string>")]
+    /// Calls an operation with its arguments as JSON text; the answer as text, or the number under which it comes later.
+    #[napi(ts_return_type = "string | number")]
     pub fn call<'env>(
         &self,
         env: &'env Env,
         operation: String,
         arguments: String,
-    ) -> Result<Either<JsString<'env>, PromiseRaw<'env, String>>> {
-        let store = self.opened.store.clone();
-        let mut answering =
-            Box::pin(guarded(async move { call::run(&*store, &operation, &arguments).await }).map(text::answer));
-        let first = within_runtime_if_available(|| answering.poll_unpin(&mut Context::from_waker(Waker::noop())));
-        match first {
-            Poll::Ready(answer) if answer.is_ascii() => env.create_string_latin1(answer).map(Either::A),
-            Poll::Ready(answer) => env.create_string(answer).map(Either::A),
-            Poll::Pending => env.spawn_future(async move { Ok(answering.await) }).map(Either::B),
+    ) -> Result<Either<JsString<'env>, u32>> {
+        let (store, transactions) = (self.opened.store.clone(), self.opened.transactions.clone());
+        let is_long = operation == "read";
+        let mut answering: Answering = Box::pin(
+            guarded(async move { call::run(&*store, transactions.as_deref(), &operation, &arguments).await })
+                .map(text::answer),
+        );
+        let answer = within_runtime_if_available(|| {
+            if is_long {
+                match answering.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(answer) => return Ok(answer),
+                    Poll::Pending => answering = Box::pin(elsewhere(answering)),
+                }
+            }
+            self.desk.take(answering)
+        });
+        match answer {
+            Ok(answer) if answer.is_ascii() => env.create_string_latin1(answer).map(Either::A),
+            Ok(answer) => env.create_string(answer).map(Either::A),
+            Err(number) => Ok(Either::B(number)),
         }
+    }
+
+    /// Says what to call when there are answers to calls that waited. Keeps no process alive.
+    #[napi(ts_args_type = "told: () => void")]
+    pub fn ring(&self, told: Function<'_, (), ()>) -> Result<()> {
+        self.desk.ring_by(told.build_threadsafe_function().weak::<true>().build()?);
+        Ok(())
+    }
+
+    /// The answers that have come since, with the numbers of their calls.
+    #[napi(ts_return_type = "[number, string][]")]
+    pub fn answers(&self) -> Vec<(u32, String)> {
+        within_runtime_if_available(|| self.desk.answers())
     }
 
     /// What the user should know of the database's settings.
@@ -74,14 +109,20 @@ impl NativeStore {
 #[napi]
 pub fn open_memory(positions: bool) -> NativeStore {
     let store = if positions { MemoryStore::with_positions() } else { MemoryStore::new() };
-    NativeStore { opened: Opened::from(Arc::new(store) as DynStore) }
+    Opened::from(Arc::new(store) as DynStore).into()
 }
 
 /// Opens a store of a type by its options as JSON. Rejects with a text as a call's that begins with `!`.
 #[napi]
 pub async fn open(kind: String, options: String) -> Result<NativeStore> {
     match guarded(async move { open::open(&kind, &options).await }).await {
-        Ok(opened) => Ok(NativeStore { opened }),
+        Ok(opened) => Ok(opened.into()),
         Err(error) => Err(napi::Error::from_reason(text::answer(Err(error)))),
     }
+}
+
+/// Goes on with a call on the runtime's threads: what it does would keep JavaScript's too long.
+fn elsewhere(answering: Answering) -> impl Future<Output = String> {
+    let ended = || Error::new(ErrorKind::Connection, "the process is ending, the call was given up.");
+    tokio::spawn(answering).map(move |outcome| outcome.unwrap_or_else(|_| text::answer(Err(ended()))))
 }

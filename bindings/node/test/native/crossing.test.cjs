@@ -1,6 +1,7 @@
 'use strict';
 // What crosses between JavaScript and the stores: rows, large pages, streams, and connecting in turn.
 const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
@@ -12,6 +13,9 @@ const connected = (options) => {
   const store = eventstore.createStore(options);
   return call(store, 'connect').then(() => store);
 };
+/** An operation’s answer as it crosses. */
+const across = (store, operation, args) =>
+  promisify(store.crossing.call).call(store.crossing, operation, JSON.stringify(args));
 const event = (over = {}) => ({ aggregateId: 'x', commitId: 'c', payload: {}, ...over });
 
 for (const [name, options] of Object.entries(natives)) {
@@ -91,7 +95,7 @@ for (const [name, options] of Object.entries(natives)) {
     const store = await connected(options());
     const big = 'x'.repeat(1 << 20);
     for (let n = 0; n < 40; n++) await call(store, 'addEvents', [event({ commitId: `c${n}`, payload: { n, big } })]);
-    const part = await store.handle.call('read', JSON.stringify({ limit: 40 }));
+    const part = await across(store, 'read', { limit: 40 });
     assert.ok(part.length > 15 << 20 && part.length < 18 << 20, `${part.length} characters`);
     const all = await call(store, 'getEvents', {}, 0, 40);
     const numbers = (events) => events.map((e) => e.payload.n);
@@ -110,7 +114,7 @@ for (const [name, options] of Object.entries(natives)) {
     const store = await connected(options());
     const huge = 'x'.repeat(17 << 20);
     for (let n = 0; n < 3; n++) await call(store, 'addEvents', [event({ commitId: `c${n}`, payload: { n, huge } })]);
-    const [events, cursor] = JSON.parse(await store.handle.call('read', JSON.stringify({ skip: 1, limit: 3 })));
+    const [events, cursor] = JSON.parse(await across(store, 'read', { skip: 1, limit: 3 }));
     assert.deepEqual([events.length, typeof cursor], [1, 'string']);
     const all = await call(store, 'getEvents', {}, 1, -1);
     assert.deepEqual(
@@ -202,4 +206,42 @@ test('sqlite: of two stores in one process that race for a revision one gets it'
     assert.equal(outcomes[kept.payload.by].status, 'fulfilled');
   }
   assert.equal((await call(stores[1], 'getEvents', {}, 0, -1)).length, 50);
+});
+
+test('a process stays while answers are awaited, and ends when there are none', () => {
+  const script = `
+    const es = require(${JSON.stringify(join(__dirname, '../..'))})({ type: 'sqlite', filename: ':memory:' });
+    es.init(() => {
+      const commits = [1, 2, 3].map((n) => new Promise((resolve, reject) => {
+        es.getEventStream('s' + n, (error, stream) => {
+          stream.addEvent({ n });
+          stream.commit((failed) => (failed ? reject(failed) : resolve(n)));
+        });
+      }));
+      Promise.all(commits).then((all) => console.log('committed ' + all));
+    });`;
+  const { stdout, status, signal } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20_000 });
+  assert.deepEqual({ stdout, status, signal }, { stdout: 'committed 1,2,3\n', status: 0, signal: null });
+});
+
+test('a store that nobody holds any more is let go', () => {
+  const script = `
+    const { createStore } = require(${JSON.stringify(join(__dirname, '../..'))});
+    const gone = new Set();
+    const registry = new FinalizationRegistry((name) => gone.add(name));
+    const use = (type, done) => {
+      const store = createStore({ type, filename: ':memory:' });
+      registry.register(store, type);
+      store.connect(() => store.getEvents({}, 0, -1, () => store.disconnect(done)));
+    };
+    use('inmemory', () => use('sqlite', () => {
+      const look = (left) => {
+        gc();
+        if (gone.size === 2 || left === 0) console.log([...gone].sort().join());
+        else setTimeout(look, 10, left - 1);
+      };
+      setTimeout(look, 10, 200);
+    }));`;
+  const { stdout } = spawnSync(process.execPath, ['--expose-gc', '-e', script], { encoding: 'utf8', timeout: 20_000 });
+  assert.equal(stdout, 'inmemory,sqlite\n');
 });

@@ -53,26 +53,26 @@ test('connecting anew where the connection is lost tells whether it is there aga
   await assert.rejects(es.init(), { code: 'CONNECTION' });
   await server.start();
   await until(() => told.length >= 3);
-  const { handle } = es.store;
+  const { crossing } = es.store;
   await es.init();
-  assert.equal(es.store.handle, handle, 'what is connected stays');
+  assert.equal(es.store.crossing, crossing, 'what is connected stays');
   const before = told.length;
   server.signal('SIGSTOP');
   await until(() => told.length > before);
   server.signal('SIGCONT');
   await es.init();
-  assert.notEqual(es.store.handle, handle, 'what was lost is replaced');
+  assert.notEqual(es.store.crossing, crossing, 'what was lost is replaced');
   assert.equal((await es.getEvents()).length, 0);
 });
 
 test('a heartbeat that is not answered disconnects, and the next one that is connects', async () => {
   const { es, told } = await telling({ heartbeat: 100 });
-  const { handle } = es.store;
+  const { crossing } = es.store;
   let asked = 0;
-  const call = handle.call.bind(handle);
-  handle.call = (operation, args) => {
+  const call = crossing.call.bind(crossing);
+  crossing.call = (operation, args, done) => {
     asked += operation === 'health' ? 1 : 0;
-    return call(operation, args);
+    call(operation, args, done);
   };
   server.signal('SIGSTOP');
   await until(() => told.length === 2);

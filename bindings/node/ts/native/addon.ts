@@ -3,8 +3,14 @@ import { join } from 'node:path';
 
 /** A store on the other side of the crossing. */
 export interface NativeHandle {
-  /** JSON text in; JSON text out, at once or later. Text that begins with `!` is an error. */
-  call(operation: string, args: string): string | Promise<string>;
+  /**
+   * JSON text in; JSON text out, or the number under which it comes later. Text that begins with `!` is an error.
+   */
+  call(operation: string, args: string): string | number;
+  /** Says what to call when there are answers to calls that waited. Keeps no process alive. */
+  ring(told: () => void): void;
+  /** The answers that have come since, with the numbers of their calls. */
+  answers(): [number, string][];
   /** What the user should know of the database's settings. */
   warnings(): string[];
   /** Tells whether the database answers, each time that it changes, where the store knows. Keeps no process alive. */

@@ -1,7 +1,7 @@
 import createDebug from 'debug';
 
 import { addon, type NativeHandle } from './addon';
-import { type Callback, cross, openingErrorOf } from './crossing';
+import { type Callback, Crossing, openingErrorOf } from './crossing';
 import { givenOptions, type Kind } from './given';
 import { Heartbeat } from './heartbeat';
 import { NativeStore } from './nativeStore';
@@ -42,7 +42,7 @@ export abstract class DurableStore extends NativeStore {
   override connect(callback?: Callback<this>): void {
     this.inTurn(
       (ended) => {
-        if (this.handle && !this.isLost) ended(null);
+        if (this.crossing && !this.isLost) ended(null);
         else this.open(ended);
       },
       (error) => {
@@ -56,7 +56,7 @@ export abstract class DurableStore extends NativeStore {
   override disconnect(callback?: (err: Error | null) => void): void {
     this.inTurn(
       (ended) => {
-        if (this.handle) this.close(ended);
+        if (this.crossing) this.close(ended);
         else ended(null);
       },
       (error) => {
@@ -89,17 +89,18 @@ export abstract class DurableStore extends NativeStore {
     }
     opening.then(
       (handle) => {
-        if (this.handle) this.abandon(this.handle);
+        if (this.crossing) this.abandon(this.crossing);
         debug('%s is open', this.type);
-        this.handle = handle;
+        const crossing = new Crossing(handle);
+        this.crossing = crossing;
         for (const warning of handle.warnings()) {
           debug('%s: %s', this.type, warning);
           process.emitWarning(warning, 'AnnalsWarning');
         }
         handle.watch((isConnected) => {
-          this.told(handle, isConnected);
+          this.told(crossing, isConnected);
         });
-        if (this.interval > 0) this.ask(handle);
+        if (this.interval > 0) this.ask(crossing);
         process.nextTick(ended, null);
       },
       (reason: unknown) => {
@@ -122,36 +123,36 @@ export abstract class DurableStore extends NativeStore {
   private leave(): void {
     debug('%s is closed', this.type);
     this.heartbeat?.stop();
-    this.handle = undefined;
+    this.crossing = undefined;
     this.isLost = false;
   }
 
   /** Leaves a store without waiting for it. */
-  private abandon(handle: NativeHandle): void {
+  private abandon(crossing: Crossing): void {
     this.leave();
-    cross(handle, 'close', 'null', () => undefined);
+    crossing.call('close', 'null', () => undefined);
   }
 
   /** A store that watches its connection, and makes it again by itself, has told of it. */
-  private told(handle: NativeHandle, isConnected: boolean): void {
-    if (this.handle !== handle) return;
+  private told(crossing: Crossing, isConnected: boolean): void {
+    if (this.crossing !== crossing) return;
     debug(isConnected ? '%s is connected again' : '%s has lost its connection', this.type);
     this.isLost = !isConnected;
     this.emit(isConnected ? 'connect' : 'disconnect');
   }
 
   /** Asks again and again, and disconnects a store that no longer answers. */
-  private ask(handle: NativeHandle): void {
+  private ask(crossing: Crossing): void {
     const lost = (error: Error): void => {
       debug('%s: %s', this.type, error.message);
-      if (this.handle !== handle) return;
-      this.abandon(handle);
+      if (this.crossing !== crossing) return;
+      this.abandon(crossing);
       this.emit('disconnect');
     };
     this.heartbeat = new Heartbeat(
       this.interval,
       (answered) => {
-        cross(handle, 'health', 'null', answered);
+        crossing.call('health', 'null', answered);
       },
       lost,
     );

@@ -1,6 +1,6 @@
 import { addon } from './addon';
 import { reviveDates } from './codec';
-import type { Callback } from './crossing';
+import { type Callback, Crossing } from './crossing';
 import type { StoredSnapshot } from './envelope';
 import { NativeStore } from './nativeStore';
 
@@ -10,7 +10,7 @@ export class InMemoryStore extends NativeStore {
 
   constructor(options: Record<string, unknown> = {}) {
     super(options);
-    this.handle = addon().openMemory(Boolean(options.trackPosition));
+    this.crossing = new Crossing(addon().openMemory(Boolean(options.trackPosition)));
   }
 
   override connect(callback?: Callback<this>): void {

@@ -4,9 +4,8 @@ import Store = require('../base');
 import { countOf } from '../count';
 import { nextPage } from '../pages';
 import { type EventReadable, streamOf, streamOfRevisions } from '../streams';
-import type { NativeHandle } from './addon';
 import { type Codec, extendedJson, stringify } from './codec';
-import { type Callback, cross } from './crossing';
+import type { Callback, Crossing } from './crossing';
 import {
   commitOf,
   idOf,
@@ -66,7 +65,7 @@ export abstract class NativeStore extends Store {
   protected readonly anyField: boolean = false;
   /** How payloads and the data of snapshots are held. */
   protected readonly codec: Codec = extendedJson;
-  protected handle: NativeHandle | undefined;
+  protected crossing: Crossing | undefined;
   private positionPath: string | undefined;
 
   constructor(readonly options: Record<string, unknown> = {}) {
@@ -96,7 +95,7 @@ export abstract class NativeStore extends Store {
       told(error as Error);
       return;
     }
-    if (this.handle) cross(this.handle, operation, text, told);
+    if (this.crossing) this.crossing.call(operation, text, told);
     else {
       const error = new Error('the store is not connected: call init (or connect) and wait for it');
       told(Object.assign(error, { code: 'CONNECTION', retryable: false }));
