@@ -231,8 +231,10 @@ test('a store that nobody holds any more is let go', () => {
     const registry = new FinalizationRegistry((name) => gone.add(name));
     const use = (type, done) => {
       const store = createStore({ type, filename: ':memory:' });
-      registry.register(store, type);
-      store.connect(() => store.getEvents({}, 0, -1, () => store.disconnect(done)));
+      store.connect(() => {
+        registry.register(store.crossing, type);
+        store.getEvents({}, 0, -1, () => store.disconnect(done));
+      });
     };
     use('inmemory', () => use('sqlite', () => {
       const look = (left) => {
