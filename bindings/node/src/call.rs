@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use annals_core::{
     Commit, Cursor, Error, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Page, Payload,
-    Read, Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp,
+    Read, Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp, Transactions,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::text;
+use crate::{text, transactions};
 
 /// A page ends once its payloads have so many bytes.
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// A stream's or a filter's parts: context, aggregate, aggregate id.
-type Parts = (Option<String>, Option<String>, Option<String>);
+pub(crate) type Parts = (Option<String>, Option<String>, Option<String>);
 
 /// Stream, commit id, stamp, first revision, payloads, envelopes, where a position goes in a payload: in a row rather than
 /// under names, as this is the call that is made most.
@@ -58,7 +58,12 @@ struct SnapshotArguments {
 }
 
 /// Runs an operation; its answer is JSON text.
-pub(crate) async fn run(store: &dyn Store, operation: &str, arguments: &str) -> Result<String> {
+pub(crate) async fn run(
+    store: &dyn Store,
+    transactions: Option<&dyn Transactions>,
+    operation: &str,
+    arguments: &str,
+) -> Result<String> {
     match operation {
         "commit" => {
             let committed = store.commit(commit(parse(arguments)?)?).await?;
@@ -83,21 +88,24 @@ pub(crate) async fn run(store: &dyn Store, operation: &str, arguments: &str) -> 
         "clear" => store.clear().await.map(|()| null()),
         "health" => store.health().await.map(|()| null()),
         "close" => store.close().await.map(|()| null()),
+        "pendingTransactions" | "repairFailedTransaction" | "removeTransactions" => {
+            transactions::run(transactions, operation, arguments).await
+        }
         "newId" => store.new_id().await.map(|id| text::string(&id)),
         _ => Err(Error::invalid(format!("there is no operation '{operation}'."))),
     }
 }
 
-fn null() -> String {
+pub(crate) fn null() -> String {
     "null".to_owned()
 }
 
-fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T> {
     serde_json::from_str(arguments)
         .map_err(|e| Error::invalid(format!("the arguments are not what the call takes: {e}.")).with_source(e))
 }
 
-fn stream_id((context, aggregate, aggregate_id): Parts) -> StreamId {
+pub(crate) fn stream_id((context, aggregate, aggregate_id): Parts) -> StreamId {
     StreamId::new(aggregate_id.unwrap_or_default())
         .context(context.unwrap_or_default())
         .aggregate(aggregate.unwrap_or_default())

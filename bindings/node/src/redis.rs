@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use annals_core::{Error, Result};
+use annals_core::{DynStore, Error, Result};
 use annals_redis::{RedisConfig, RedisStore, Wait};
 use serde::Deserialize;
 use url::Url;
 
-use crate::open::Opened;
+use crate::open::{Opened, millis, set};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +46,7 @@ pub(crate) async fn open(options: Options) -> Result<Opened> {
     let store = RedisStore::open(config(options)?).await?;
     let warnings = store.warnings().to_vec();
     let connected = Some(store.connected());
-    Ok(Opened { store: Arc::new(store), warnings, connected })
+    Ok(Opened { warnings, connected, ..Opened::from(Arc::new(store) as DynStore) })
 }
 
 fn config(options: Options) -> Result<RedisConfig> {
@@ -119,17 +119,6 @@ fn pem(name: &str, label: &str, text: Option<String>) -> Result<Option<Vec<u8>>>
         ))),
         text => Ok(text.map(String::into_bytes)),
     }
-}
-
-fn set<T>(field: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *field = given;
-    }
-}
-
-/// A time; 0 is none.
-fn millis(given: Option<u32>) -> Option<Duration> {
-    given.filter(|millis| *millis > 0).map(|millis| Duration::from_millis(millis.into()))
 }
 
 #[cfg(test)]

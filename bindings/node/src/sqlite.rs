@@ -7,6 +7,8 @@ use annals_core::{DynStore, Error, Result};
 use annals_sqlite::{Durability, SqliteConfig, SqliteStore};
 use serde::Deserialize;
 
+use crate::open::{choice, set};
+
 /// Where no file is named.
 const FILENAME: &str = "eventstore.db";
 
@@ -33,17 +35,9 @@ fn config(options: Options) -> Result<SqliteConfig> {
         (None, "") => return Err(Error::invalid("the option filename of type 'sqlite' is empty: name a file.")),
         (None, filename) => SqliteConfig::file(filename),
     };
-    if let Some(positions) = options.track_position {
-        config.positions = positions;
-    }
-    match options.synchronous.as_deref() {
-        None => {}
-        Some("full") => config.durability = Durability::Full,
-        Some("normal") => config.durability = Durability::Normal,
-        Some(other) => {
-            return Err(Error::invalid(format!("synchronous: '{other}' is not known: there are 'full' and 'normal'.")));
-        }
-    }
+    set(&mut config.positions, options.track_position);
+    let durability = [("full", Durability::Full), ("normal", Durability::Normal)];
+    set(&mut config.durability, choice("synchronous", options.synchronous, durability)?);
     if let Some(timeout) = options.busy_timeout {
         config.busy_timeout = Duration::from_millis(timeout.into());
     }

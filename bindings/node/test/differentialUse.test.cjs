@@ -1,7 +1,7 @@
 'use strict';
 // Use: the same script against npm eventstore and annals: what both say must be the same.
 const { promisify } = require('node:util');
-const { ask, filled, pause, plain, same, sameButTheirRedis, thrown } = require('./support/same.cjs');
+const { ask, filled, pause, plain, same, sameBut, tells, thrown } = require('./support/same.cjs');
 
 const opened = async (eventstore, options) => {
   const es = eventstore(options);
@@ -17,8 +17,8 @@ const committed = async (es, query, ...payloads) => {
 };
 const undispatched = (es) => ask((cb) => es.getUndispatchedEvents(cb));
 
-sameButTheirRedis(
-  'throws where there is no query',
+sameBut(
+  { redis: 'throws where there is no query', mongodb: 'finds no number by text', tingodb: 'finds no number by text' },
   'numbers given as text, parts that are undefined',
   async (eventstore) => {
     const es = await filled(eventstore);
@@ -47,8 +47,11 @@ sameButTheirRedis(
   },
 );
 
-sameButTheirRedis(
-  'hands itself to the callback of disconnect',
+sameBut(
+  {
+    redis: 'hands itself to the callback of disconnect',
+    tingodb: 'hands the global object to the callback of disconnect',
+  },
   'a life: init, disconnect, connect, and who is told of it',
   async (eventstore) => {
     const es = new eventstore({});
@@ -101,16 +104,24 @@ same('what is added to a stream, and what is not', async (eventstore) => {
   return answers;
 });
 
-sameButTheirRedis('throws where there are no events', 'a commit of nothing', async (eventstore) => {
-  const es = await opened(eventstore, { trackPosition: true });
-  const stream = await streamOf(es, 'a');
-  const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => es.commit(stream, cb))];
-  stream.addEvent({ n: 0 });
-  answers.push(await ask((cb) => es.commit(stream, cb)), await ask((cb) => stream.commit(cb)));
-  return answers;
-});
+sameBut(
+  {
+    redis: 'throws where there are no events',
+    mongodb: 'counts in a named collection only',
+    tingodb: 'throws where there are no events',
+  },
+  'a commit of nothing',
+  async (eventstore) => {
+    const es = await opened(eventstore, { trackPosition: true });
+    const stream = await streamOf(es, 'a');
+    const answers = [await ask((cb) => stream.commit(cb)), await ask((cb) => es.commit(stream, cb))];
+    stream.addEvent({ n: 0 });
+    answers.push(await ask((cb) => es.commit(stream, cb)), await ask((cb) => stream.commit(cb)));
+    return answers;
+  },
+);
 
-same('which names things have', async (eventstore) => {
+sameBut(tells('what its documents have'), 'which names things have', async (eventstore) => {
   const es = await opened(eventstore);
   const names = (of) =>
     Object.keys(of)
@@ -167,7 +178,7 @@ const publishers = {
   },
 };
 for (const [how, publisher] of Object.entries(publishers)) {
-  sameButTheirRedis('can throw where an event is just dispatched', `a publisher that ${how}`, async (eventstore) => {
+  sameBut({ redis: 'can throw where an event is just dispatched' }, `a publisher that ${how}`, async (eventstore) => {
     const seen = [];
     const es = eventstore();
     es.useEventPublisher(publisher(seen));
@@ -181,15 +192,19 @@ for (const [how, publisher] of Object.entries(publishers)) {
   });
 }
 
-same('a publisher that comes too late leaves events to its user', async (eventstore) => {
-  const es = await opened(eventstore);
-  const seen = [];
-  es.useEventPublisher((event) => void seen.push(event));
-  const stream = await committed(es, 'a', { n: 0 }, { n: 1 });
-  const answers = [plain(stream), await undispatched(es), seen.length];
-  for (const event of stream.eventsToDispatch) answers.push(await ask((cb) => es.setEventToDispatched(event.id, cb)));
-  return [...answers, await undispatched(es)];
-});
+sameBut(
+  tells('what the driver told it'),
+  'a publisher that comes too late leaves events to its user',
+  async (eventstore) => {
+    const es = await opened(eventstore);
+    const seen = [];
+    es.useEventPublisher((event) => void seen.push(event));
+    const stream = await committed(es, 'a', { n: 0 }, { n: 1 });
+    const answers = [plain(stream), await undispatched(es), seen.length];
+    for (const event of stream.eventsToDispatch) answers.push(await ask((cb) => es.setEventToDispatched(event.id, cb)));
+    return [...answers, await undispatched(es)];
+  },
+);
 
 same('events are published in the order of their stream', async (eventstore) => {
   const es = eventstore();
@@ -217,47 +232,51 @@ same('snapshots by streamId, with a revision as text, and at a revision', async 
   return [...answers, await ask((cb) => es.getFromSnapshot('empty', cb))];
 });
 
-sameButTheirRedis('knows only events that have applyMappings', 'the calls of the store below', async (eventstore) => {
-  const { store } = await opened(eventstore);
-  const event = (revision, over) => ({
-    aggregateId: 'a',
-    aggregate: 'g',
-    context: 'c',
-    streamId: 'a',
-    streamRevision: revision,
-    commitId: `c${revision}`,
-    commitSequence: 0,
-    restInCommitStream: 0,
-    commitStamp: new Date(1000 + revision),
-    payload: { revision },
-    id: `c${revision}0`,
-    position: null,
-    ...over,
-  });
-  const snapshot = { id: 's', streamId: 'a', aggregateId: 'a', aggregate: null, context: null, version: 1 };
-  const answers = [];
-  for (const [call, ...args] of [
-    ['addEvents', [event(0)]],
-    ['addEvents', [event(1)]],
-    ['addEvents', []],
-    ['getEvents', {}, 0, -1],
-    ['getEvents', null, 0, 1],
-    ['getEvents', { aggregateId: 'a' }, 1, 1],
-    ['getEventsSince', new Date(1001), 0, -1],
-    ['getEventsByRevision', { aggregateId: 'a' }, 1, -1],
-    ['getLastEvent', { aggregateId: 'a' }],
-    ['getUndispatchedEvents', null],
-    ['setEventToDispatched', 'c00'],
-    ['getUndispatchedEvents', {}],
-    ['addSnapshot', { ...snapshot, revision: 1, commitStamp: new Date(5), data: { a: 1 } }],
-    ['getSnapshot', { aggregateId: 'a' }, -1],
-    ['getSnapshot', { aggregateId: 'a' }, 0],
-    ['getNextPositions', 2],
-    ['clear'],
-    ['getEvents', {}, 0, -1],
-    ['getSnapshot', { aggregateId: 'a' }, -1],
-  ]) {
-    answers.push([call, await ask((cb) => store[call](...args, cb))]);
-  }
-  return answers;
-});
+sameBut(
+  { redis: 'knows only events that have applyMappings', ...tells('what the driver told it') },
+  'the calls of the store below',
+  async (eventstore) => {
+    const { store } = await opened(eventstore);
+    const event = (revision, over) => ({
+      aggregateId: 'a',
+      aggregate: 'g',
+      context: 'c',
+      streamId: 'a',
+      streamRevision: revision,
+      commitId: `c${revision}`,
+      commitSequence: 0,
+      restInCommitStream: 0,
+      commitStamp: new Date(1000 + revision),
+      payload: { revision },
+      id: `c${revision}0`,
+      position: null,
+      ...over,
+    });
+    const snapshot = { id: 's', streamId: 'a', aggregateId: 'a', aggregate: null, context: null, version: 1 };
+    const answers = [];
+    for (const [call, ...args] of [
+      ['addEvents', [event(0)]],
+      ['addEvents', [event(1)]],
+      ['addEvents', []],
+      ['getEvents', {}, 0, -1],
+      ['getEvents', null, 0, 1],
+      ['getEvents', { aggregateId: 'a' }, 1, 1],
+      ['getEventsSince', new Date(1001), 0, -1],
+      ['getEventsByRevision', { aggregateId: 'a' }, 1, -1],
+      ['getLastEvent', { aggregateId: 'a' }],
+      ['getUndispatchedEvents', null],
+      ['setEventToDispatched', 'c00'],
+      ['getUndispatchedEvents', {}],
+      ['addSnapshot', { ...snapshot, revision: 1, commitStamp: new Date(5), data: { a: 1 } }],
+      ['getSnapshot', { aggregateId: 'a' }, -1],
+      ['getSnapshot', { aggregateId: 'a' }, 0],
+      ['getNextPositions', 2],
+      ['clear'],
+      ['getEvents', {}, 0, -1],
+      ['getSnapshot', { aggregateId: 'a' }, -1],
+    ]) {
+      answers.push([call, await ask((cb) => store[call](...args, cb))]);
+    }
+    return answers;
+  },
+);

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { it } = require('node:test');
 const theirs = require('eventstore');
 const ours = require('annals');
-const { onRedis, subjects } = require('./subjects.cjs');
+const { onMongo, onRedis, onTingo, subjects } = require('./subjects.cjs');
 
 const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
 const KEPT = [
@@ -71,14 +71,15 @@ const over = (make, options) =>
     return make({ ...options(), ...more });
   }, make);
 /**
- * annals, with each of its stores and a user's own, called as npm eventstore is called: with its in-memory store, and for
- * Redis with its Redis store.
+ * annals, with each of its stores and a user's own, called as npm eventstore is called: with its in-memory store, and where
+ * it has the same store with that one.
  */
 const kinds = {
   inmemory: [ours, theirs],
   sqlite: [over(ours, subjects.sqlite), theirs],
   'a custom store': [over(ours, subjects['a store that extends']), theirs],
   redis: [over(ours, onRedis), over(theirs, onRedis)],
+  tingodb: [over(ours, subjects.tingodb), over(theirs, onTingo)],
 };
 
 /**
@@ -107,19 +108,26 @@ async function ticking(script, eventstore) {
 
 const isTheirs = (eventstore) => !eventstore.createStore;
 
-const compare = (title, script, measure) => {
-  for (const [kind, [eventstore, reference]] of Object.entries(kinds)) {
-    it(`${kind}: ${title}`, async () => {
+const compare = (title, script, differences) => {
+  for (const [kind, [eventstore, own]] of Object.entries(kinds)) {
+    const how = differences[kind];
+    const reference = how ? theirs : own;
+    it(`${kind}: ${title}${how ? ` (their store ${how})` : ''}`, async () => {
       const run = kind === 'redis' ? ticking : (it, on) => it(on);
-      const expected = await run(script, measure ?? reference);
+      const expected = await run(script, reference);
       assert.ok(JSON.stringify(expected).length > 20, 'the script says something');
       assert.deepEqual(await run(script, eventstore), expected);
     });
   }
 };
-const same = (title, script) => compare(title, script);
-/** For what their Redis store does so differently that their in-memory store is the measure for ours: `how` it does. */
-const sameButTheirRedis = (how, title, script) => compare(`${title} (their Redis store ${how})`, script, theirs);
+const same = (title, script) => compare(title, script, {});
+/**
+ * For what some stores of theirs do so differently that their in-memory store is the measure for ours: how they do, by the
+ * kind of store.
+ */
+const sameBut = (differences, title, script) => compare(title, script, differences);
+/** A difference of their MongoDB and TingoDB stores. */
+const tells = (what) => ({ mongodb: `tells ${what}`, tingodb: `tells ${what}` });
 
 const filled = async (eventstore, options) => {
   const es = eventstore(options);
@@ -138,4 +146,4 @@ const filled = async (eventstore, options) => {
   return es;
 };
 
-module.exports = { ask, filled, isTheirs, pause, plain, same, sameButTheirRedis, thrown };
+module.exports = { ask, filled, isTheirs, pause, plain, same, sameBut, tells, thrown };

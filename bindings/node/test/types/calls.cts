@@ -30,6 +30,20 @@ eventstore.createStore(redis).connect();
 // @ts-expect-error -- a host is a string
 eventstore({ type: 'redis', host: 5 } satisfies eventstore.RedisOptions);
 
+const mongo: eventstore.MongoOptions = {
+  type: 'mongodb',
+  servers: [{ host: 'a' }, { host: 'b', port: 27018 }],
+  positionsCollectionName: 'positions',
+  options: { replicaSet: 'rs', poolSize: 5, w: 'majority', useUnifiedTopology: true },
+};
+eventstore(mongo).on('connect', () => undefined);
+// @ts-expect-error -- a pool's size is a number
+eventstore({ type: 'mongodb', options: { poolSize: true } } satisfies eventstore.MongoOptions);
+const tingo: eventstore.TingoOptions = { type: 'tingodb', dbPath: 'orders', synchronous: 'normal' };
+eventstore(tingo).init(() => new eventstore.ObjectId(5).toHexString());
+// @ts-expect-error -- there are two ways
+eventstore({ type: 'tingodb', damage: 'ignore' } satisfies eventstore.TingoOptions);
+
 es.useEventPublisher((event: Order) => event.type)
   .useEventPublisher((event: Order, done) => {
     done(new Error(event.type));

@@ -100,6 +100,8 @@ export interface MongoOptions extends Options {
   transactionsCollectionName?: string;
   /** Gives every event a position, from the counter in this collection. `trackPosition` does so by `'positions'`. */
   positionsCollectionName?: string;
+  /** How long an answer may take, in ms. Default: 30,000. */
+  responseTimeout?: number;
   /** Ask the server so often, in ms, whether it is there. No answer within half of it disconnects. */
   heartbeat?: number;
   /** Uses TLS, as `options.ssl` does. */
@@ -132,6 +134,7 @@ export class MongoStore extends TransactionalStore {
       positionsCollectionName: 'string',
       trackPosition: 'boolean',
       timeout: 'number',
+      responseTimeout: 'number',
       heartbeat: 'number',
       ssl: 'boolean',
       options: { ...DRIVER, ...Object.fromEntries(IGNORED.map((name) => [name, 'ignored' as const])) },

@@ -15,11 +15,17 @@ export interface TingoOptions extends Options {
   snapshotsCollectionName?: string;
   /** Default: `'transactions'`. */
   transactionsCollectionName?: string;
+  /** Gives every event a position, and keeps the last one in this collection. `trackPosition` does so in `'positions'`. */
+  positionsCollectionName?: string;
   /**
-   * Whether a commit is flushed to the disk before it is acknowledged, `'flushed'`, the default; or `'unflushed'`, as with
-   * node-eventstore: what a crash of the machine, unlike one of the process, takes with it.
+   * What an acknowledged commit survives: loss of power (`'full'`, the default), or the death of the process only, as with
+   * node-eventstore (`'normal'`).
    */
-  durability?: 'flushed' | 'unflushed';
+  synchronous?: 'full' | 'normal';
+  /** Whether a file that is damaged in its middle is refused (the default), or opened without what can’t be read. */
+  damage?: 'refuse' | 'skip';
+  /** Whether keys of payloads that npm tingodb would not write (they begin with `$` or have a `.`) are refused. */
+  strictKeys?: boolean;
 }
 
 /**
@@ -37,8 +43,11 @@ export class TingoStore extends TransactionalStore {
       eventsCollectionName: 'string',
       snapshotsCollectionName: 'string',
       transactionsCollectionName: 'string',
+      positionsCollectionName: 'string',
       trackPosition: 'boolean',
-      durability: 'string',
+      synchronous: 'string',
+      damage: 'string',
+      strictKeys: 'boolean',
     });
   }
 }
