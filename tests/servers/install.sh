@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests need, where they are missing: install.sh redis
+# Installs the servers that the tests need, where they are missing: install.sh redis mongo
 set -euo pipefail
 
 say() { echo "install.sh: $*" >&2; }
@@ -23,10 +23,26 @@ redis() {
     debian redis-server "install redis-server 6.2 or newer, with redis-cli"
 }
 
-[ $# -gt 0 ] || { say "which? redis"; exit 2; }
+# MongoDB's protocol, spoken by a server in Java: what is under mongo, built into target.
+mongo() {
+  local from=$(cd "$(dirname "$0")" && pwd)/mongo
+  local to=$(dirname "$from")/../../target/servers/mongo
+  command -v javac >/dev/null || debian default-jdk-headless "install a JDK, 17 or newer"
+  command -v mvn >/dev/null || debian maven "install Maven"
+  local made_of
+  made_of=$(cat "$from"/* | sha256sum)
+  [ "$(cat "$to/made-of" 2>/dev/null)" != "$made_of" ] || return 0
+  rm -rf "$to" && mkdir -p "$to"
+  mvn -q -B -f "$from/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to/lib" >&2 ||
+    { say "Maven can't get the server's parts"; exit 1; }
+  javac -cp "$to/lib/*" -d "$to" "$from/MongoTestServer.java"
+  echo "$made_of" >"$to/made-of"
+}
+
+[ $# -gt 0 ] || { say "which? redis, mongo"; exit 2; }
 for server; do
   case $server in
-    redis) "$server" ;;
-    *) say "there is no $server: redis"; exit 2 ;;
+    redis | mongo) "$server" ;;
+    *) say "there is no $server: redis, mongo"; exit 2 ;;
   esac
 done

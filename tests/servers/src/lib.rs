@@ -18,9 +18,10 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `ANNALS_TEST_REDIS_URL` | the server that [`RedisServer::shared`] gives, instead of one of its own |
+//! | `ANNALS_TEST_MONGODB_URL` | the server that [`MongoServer::shared`] gives, instead of one of its own |
 //!
 //! # Layout
-//! - one module for each database: [`RedisServer`], [`RedisCluster`]
+//! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`]
 //! - `process`: a server's process, and that it ends with ours
 //! - `folder`, `ports`: where it keeps its data, where it listens
 //! - [`Certificates`]: for servers that speak TLS
@@ -29,11 +30,13 @@
 
 mod certificates;
 mod folder;
+mod mongo;
 mod ports;
 mod process;
 mod proxy;
 mod redis;
 
 pub use certificates::Certificates;
+pub use mongo::{MongoServer, SharedMongo};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Fsync, RedisCluster, RedisOptions, RedisServer, SharedRedis};
