@@ -34,6 +34,13 @@ pub async fn open(url: &str) -> Result<DynStore> {
             ErrorKind::Unsupported,
             "the Redis store is not in this build: switch on annals' feature `redis`.",
         )),
+        #[cfg(feature = "mongodb")]
+        "mongodb" | "mongodb+srv" => Ok(Arc::new(annals_mongodb::MongoStore::open(url.parse()?).await?)),
+        #[cfg(not(feature = "mongodb"))]
+        "mongodb" | "mongodb+srv" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the MongoDB store is not in this build: switch on annals' feature `mongodb`.",
+        )),
         #[cfg(feature = "tingodb")]
         "tingodb" => Ok(Arc::new(annals_tingodb::TingoStore::open(url.parse()?).await?)),
         #[cfg(not(feature = "tingodb"))]
@@ -42,7 +49,9 @@ pub async fn open(url: &str) -> Result<DynStore> {
             "the TingoDB store is not in this build: switch on annals' feature `tingodb`.",
         )),
         _ => {
-            let message = format!("no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis: and tingodb:.");
+            let message = format!(
+                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb: and tingodb:."
+            );
             Err(Error::new(ErrorKind::Unsupported, message))
         }
     }

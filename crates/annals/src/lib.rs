@@ -44,6 +44,7 @@
 //! | `memory:` (`memory:?positions=true`) | always there | [`MemoryStore`] |
 //! | `sqlite:orders.db`, `sqlite::memory:` | `sqlite` (default) | `sqlite::SqliteStore` |
 //! | `redis://localhost:6379/0`, `rediss://…`, `redis+unix:///…` | `redis` | `redis::RedisStore` |
+//! | `mongodb://localhost:27017/eventstore`, `mongodb+srv://…` | `mongodb` | `mongodb::MongoStore` |
 //! | `tingodb:data/orders` | `tingodb` | `tingodb::TingoStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
@@ -51,6 +52,8 @@
 mod connect;
 
 pub use annals_core::*;
+#[cfg(feature = "mongodb")]
+pub use annals_mongodb as mongodb;
 #[cfg(feature = "redis")]
 pub use annals_redis as redis;
 #[cfg(feature = "sqlite")]
