@@ -1,5 +1,5 @@
 # make demo   what annals is for, running: npm cqrs-domain on a SQLite file, read again from Rust
-# make test   every test; STORE=memory, sqlite or redis for one store
+# make test   every test; STORE=memory, sqlite, redis, mongodb or tingodb for one store
 # make bench  ratios against npm eventstore and raw drivers; STORE=… for one store
 # make lint   formatting, clippy, cargo deny, documentation, TypeScript
 # make fmt    formats everything
@@ -25,7 +25,9 @@ test:
 	  memory) cargo test -p annals-core && cargo test -p annals-testkit --test memory ;; \
 	  sqlite) cargo test -p annals-sqlite ;; \
 	  redis) tests/servers/install.sh redis && cargo test -p annals-redis ;; \
-	  *) echo "There is no STORE=$(STORE): memory, sqlite, redis or all." >&2; exit 2 ;; \
+	  mongodb) tests/servers/install.sh mongo && cargo test -p annals-mongodb ;; \
+	  tingodb) cargo test -p annals-tingodb ;; \
+	  *) echo "There is no STORE=$(STORE): memory, sqlite, redis, mongodb, tingodb or all." >&2; exit 2 ;; \
 	esac
 
 test-rust: servers
@@ -33,7 +35,7 @@ test-rust: servers
 
 # The database servers that the tests start.
 servers:
-	@tests/servers/install.sh redis
+	@tests/servers/install.sh redis mongo
 
 test-node: node servers
 	$(NPM) --prefix $(NODE) test
