@@ -6,6 +6,7 @@
 mod call;
 mod desk;
 mod guard;
+mod mongodb;
 mod open;
 mod redis;
 mod sqlite;

@@ -9,7 +9,7 @@ use annals_core::{DynStore, Error, Result, Transactions};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::{redis, sqlite, tingodb};
+use crate::{mongodb, redis, sqlite, tingodb};
 
 /// A store that was opened, and what it has to tell beside its answers.
 pub(crate) struct Opened {
@@ -31,6 +31,7 @@ impl From<DynStore> for Opened {
 /// Opens a store of a type by its options as JSON.
 pub(crate) async fn open(kind: &str, options: &str) -> Result<Opened> {
     match kind {
+        "mongodb" => mongodb::open(parse(kind, options)?).await,
         "redis" => redis::open(parse(kind, options)?).await,
         "sqlite" => sqlite::open(parse(kind, options)?).await.map(Opened::from),
         "tingodb" => tingodb::open(parse(kind, options)?).await,
