@@ -28,9 +28,10 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use annals_core::{Commit, DynStore, NewEvent, Payload, Read, RecordedEvent, Result, StreamId, Text};
@@ -61,6 +62,8 @@ pub struct Crash {
     /// Kills the server that the child writes to, just before the child, which has no time to end over it; `None` where
     /// no server is to die. [`open`](Self::open) then starts it again.
     pub server: Option<Kill>,
+    /// How long a child may take until it says that a commit was acknowledged.
+    pub patience: Duration,
 }
 
 /// Kills something else than the child.
@@ -81,6 +84,7 @@ const WRITERS: u64 = 4;
 const STREAMS: u64 = 6;
 /// After so many kills a new folder is begun, so that what is looked at stays small.
 const KILLS_PER_FOLDER: u64 = 25;
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn random(seed: u64) -> TestRng {
     let mut bytes = [0; 32];
@@ -129,7 +133,7 @@ impl Crash {
         });
         let kills = variable("ANNALS_CRASH_KILLS").unwrap_or(kills);
         let folder = std::env::temp_dir().join(format!("annals-crash-{}-{seed:x}", std::process::id()));
-        Self { open, kills, seed, folder, variables: Vec::new(), server: None }
+        Self { open, kills, seed, folder, variables: Vec::new(), server: None, patience: PATIENCE }
     }
 
     /// As [`run`](Self::run), and prints the seed and what was seen.
@@ -185,11 +189,17 @@ impl Crash {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the child starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("the child's output")).lines();
-        if begun && let Some(Ok(first)) = lines.next() {
-            said.hear(&first);
+        let lines = heard(child.stdout.take().expect("the child's output"));
+        if begun {
+            match lines.recv_timeout(self.patience) {
+                Ok(first) => said.hear(&first),
+                Err(RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    child.kill().and_then(|()| child.wait()).expect("the child is gone");
+                    panic!("the child has acknowledged nothing in {:?}: opening or committing hangs", self.patience);
+                }
+            }
         }
-        // The rest is heard after the kill: the pipe holds it.
         std::thread::sleep(moment);
         let ended = child.try_wait().expect("the child's state");
         if let Some(kill) = &self.server {
@@ -198,8 +208,18 @@ impl Crash {
         child.kill().expect("the child is killed");
         child.wait().expect("the child is gone");
         assert!(ended.is_none(), "the child ended before it was killed: what it said on its error output says why");
-        lines.map_while(std::result::Result::ok).for_each(|line| said.hear(&line));
+        lines.iter().for_each(|line| said.hear(&line));
     }
+}
+
+/// What a child says, line by line, to its end.
+fn heard(output: ChildStdout) -> Receiver<String> {
+    let (says, hears) = mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(output).lines().map_while(std::result::Result::ok);
+        lines.map(|line| says.send(line)).take_while(std::result::Result::is_ok).for_each(drop);
+    });
+    hears
 }
 
 /// The child: commits until it is killed.

@@ -29,10 +29,11 @@ enum Fault {
     ForgetsCommitIds,
     LeavesOutPositions,
     DiesWhenItCommits,
+    HangsWhenItCommits,
 }
 
 /// Each fault, and what the harness must say of it.
-const NOTICED: [(Fault, &str); 7] = [
+const NOTICED: [(Fault, &str); 8] = [
     (Fault::AcknowledgesBeforeWriting, "was acknowledged and is gone"),
     (Fault::WritesHalf, "the end of commit"),
     (Fault::LosesMarks, "the marks of commit"),
@@ -40,6 +41,7 @@ const NOTICED: [(Fault, &str); 7] = [
     (Fault::ForgetsCommitIds, "is known by its id"),
     (Fault::LeavesOutPositions, "positions are dense"),
     (Fault::DiesWhenItCommits, "the child ended before it was killed"),
+    (Fault::HangsWhenItCommits, "opening or committing hangs"),
 ];
 
 const FAULT: &str = "ANNALS_BROKEN_CRASH_FAULT";
@@ -65,7 +67,8 @@ fn main() -> ExitCode {
 fn kill(fault: Fault, kills: u64) -> std::result::Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     // Who looks at what is left doesn't die of it.
-    let here = if fault == Fault::DiesWhenItCommits { Fault::None } else { fault };
+    let in_child = matches!(fault, Fault::DiesWhenItCommits | Fault::HangsWhenItCommits);
+    let here = if in_child { Fault::None } else { fault };
     let crash = Crash {
         open: opens(here),
         kills,
@@ -73,6 +76,7 @@ fn kill(fault: Fault, kills: u64) -> std::result::Result<(), String> {
         folder: folder.path().to_owned(),
         variables: vec![(FAULT.to_owned(), format!("{fault:?}"))],
         server: None,
+        patience: if fault == Fault::HangsWhenItCommits { Duration::from_secs(1) } else { Duration::from_secs(60) },
     };
     let survived = crash.run()?;
     if survived.acknowledged < kills / 2 { Err("hardly anything was acknowledged".to_owned()) } else { Ok(()) }
@@ -170,6 +174,7 @@ impl Store for Logged {
         let (file, waiting) = &mut *log;
         match self.fault {
             Fault::DiesWhenItCommits => return Err(Error::new(ErrorKind::Backend, "the store is broken")),
+            Fault::HangsWhenItCommits => return std::future::pending().await,
             Fault::ForgetsCommitIds if self.found.contains(&commit.id) => commit.id = new_id(),
             _ => {}
         }
