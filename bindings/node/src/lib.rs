@@ -51,7 +51,7 @@ impl NativeStore {
         arguments: String,
     ) -> Result<Either<JsString<'env>, u32>> {
         let (store, transactions) = (self.opened.store.clone(), self.opened.transactions.clone());
-        let is_long = operation == "read";
+        let is_long = matches!(&*operation, "read" | "addSnapshot" | "snapshot");
         let mut answering: Answering = Box::pin(
             guarded(async move { call::run(&*store, transactions.as_deref(), &operation, &arguments).await })
                 .map(text::answer),
