@@ -170,6 +170,9 @@ impl Log {
     /// old one's place once it is whole and flushed.
     pub(crate) fn rewrite(&mut self, live: &[Place]) -> Result<Vec<u64>> {
         self.writable()?;
+        if live.iter().map(|place| u64::from(place.len)).sum::<u64>() == self.len {
+            return Ok(live.iter().map(|place| place.offset).collect());
+        }
         let compact = compact_path(&self.path);
         let before = self.len;
         let written = self.copy(live, &compact).inspect_err(|_| drop(fs::remove_file(&compact)));

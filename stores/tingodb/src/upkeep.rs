@@ -31,8 +31,11 @@ pub(crate) fn open(config: &TingoConfig) -> Result<Writer> {
     let (transactions_log, of_transactions) =
         Log::open(transactions_path, durability, damage, &mut |p, r| transactions.take_transaction(p, r))?;
     let mut positions = Keyed::default();
-    let (positions_log, of_positions) =
-        Log::open(positions_path, durability, damage, &mut |p, r| positions.take_position(p, r))?;
+    let positions_log = match config.positions {
+        true => Some(Log::open(positions_path, durability, damage, &mut |p, r| positions.take_position(p, r))?),
+        false => None,
+    };
+    let (positions_log, of_positions) = positions_log.unzip();
     let wasteful =
         [events.dead > events.live(), found.is_wasteful(), transactions.is_wasteful(), positions.is_wasteful()];
     events.index.arrange();
@@ -64,7 +67,7 @@ pub(crate) fn open(config: &TingoConfig) -> Result<Writer> {
         positions: positions_log,
         position,
     };
-    writer.tidy([of_events, of_snapshots, of_transactions, of_positions], wasteful)?;
+    writer.tidy([of_events, of_snapshots, of_transactions, of_positions.unwrap_or_default()], wasteful)?;
     writer.withdraw_ours()?;
     Ok(writer)
 }
@@ -80,8 +83,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 impl Writer {
     /// Compacts the files that have more dead records than live ones, and those in which something was skipped.
     fn tidy(&mut self, scanned: [Scanned; 4], wasteful: [bool; 4]) -> Result<()> {
-        let logs = [&self.events, &self.snapshots, &self.transactions, &self.positions];
-        for (log, scanned) in logs.into_iter().zip(scanned) {
+        for (log, scanned) in self.logs().zip(scanned) {
             if scanned.skipped > 0 && self.config.damage == Damage::Skip {
                 log.keep_damaged()?;
             }
@@ -118,10 +120,10 @@ impl Writer {
             let offsets = self.transactions.rewrite(&live)?;
             move_to(state.transactions.values_mut().map(|t| &mut t.place), &live, &offsets);
         }
-        if positions {
+        if let Some(log) = self.positions.as_mut().filter(|_| positions) {
             let mut state = shared.state.write();
             let live = sorted(state.others.positions.values().copied());
-            let offsets = self.positions.rewrite(&live)?;
+            let offsets = log.rewrite(&live)?;
             move_to(state.others.positions.values_mut(), &live, &offsets);
         }
         Ok(())
@@ -129,9 +131,8 @@ impl Writer {
 
     /// Empties every file.
     pub(crate) fn clear(&mut self) -> Result<()> {
-        for log in [&mut self.events, &mut self.transactions, &mut self.snapshots, &mut self.positions] {
-            log.rewrite(&[])?;
-        }
+        let logs = [&mut self.events, &mut self.transactions, &mut self.snapshots];
+        logs.into_iter().chain(&mut self.positions).try_for_each(|log| log.rewrite(&[]).map(drop))?;
         let mut state = self.shared.state.write();
         state.index = Index::default();
         state.snapshots = Snapshots::default();

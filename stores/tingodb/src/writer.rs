@@ -100,7 +100,8 @@ pub(crate) struct Writer {
     pub(crate) events: Log,
     pub(crate) snapshots: Log,
     pub(crate) transactions: Log,
-    pub(crate) positions: Log,
+    /// Where positions are on.
+    pub(crate) positions: Option<Log>,
     /// The last position given.
     pub(crate) position: u64,
 }
@@ -125,6 +126,10 @@ impl Writer {
             }
             self.settle(group);
         }
+    }
+
+    pub(crate) fn logs(&self) -> impl Iterator<Item = &Log> {
+        [&self.events, &self.snapshots, &self.transactions].into_iter().chain(&self.positions)
     }
 
     pub(crate) fn group(&self) -> Group {
@@ -196,7 +201,7 @@ impl Writer {
         let snapshots = self.write_snapshots(&mut group);
         let positions = self.write_position(&group);
         debug!(answers = group.answers.len(), bytes = group.events.len(), "wrote a group");
-        self.shared.note_flushes(&[&self.events, &self.snapshots, &self.transactions, &self.positions]);
+        self.shared.note_flushes(self.logs().map(|log| log.flushes).sum());
         for pending in group.answers {
             match pending {
                 Pending::Commit(to, outcome) => answer(to, outcome, &events),
@@ -247,13 +252,11 @@ impl Writer {
     }
 
     fn write_position(&mut self, group: &Group) -> Result<()> {
-        if !group.reserved {
-            return Ok(());
-        }
+        let Some(positions) = self.positions.as_mut().filter(|_| group.reserved) else { return Ok(()) };
         let mut record = Vec::new();
         let events = &self.config.events;
-        self.positions.key(events, None).put(&mut record, |buffer| write_position(buffer, events, self.position));
-        self.positions.append(&record).map(drop)
+        positions.key(events, None).put(&mut record, |buffer| write_position(buffer, events, self.position));
+        positions.append(&record).map(drop)
     }
 }
 

@@ -1,23 +1,43 @@
 //! A process that writes to TingoDB's files is killed again and again, also while it compacts: see
-//! `annals_testkit::crash`. What was left is opened by npm tingodb too.
+//! `annals_testkit::crash`. What each left is also read by npm eventstore, once annals has opened it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::process::ExitCode;
-use std::sync::Arc;
+mod common;
 
-use annals_core::DynStore;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use annals_core::{DynStore, Read, Result};
 use annals_testkit::crash;
-use annals_tingodb::{TingoConfig, TingoStore};
+use annals_tingodb::{Durability, TingoConfig, TingoStore};
+use common::{Folder, all, old};
+use serde_json::json;
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
+static OLD: LazyLock<Mutex<old::Old>> = LazyLock::new(|| {
+    let folder = Folder::new();
+    Mutex::new(old::Old::start(folder.path()))
+});
+
+async fn open(folder: PathBuf) -> Result<DynStore> {
+    let is_child = std::env::var_os("ANNALS_CRASH_FOLDER").is_some();
+    // Who only looks at what is left needs no flushes.
+    let durability = if is_child { Durability::Full } else { Durability::Normal };
+    let store = TingoStore::open(TingoConfig::folder(&folder).positions(true).durability(durability)).await?;
+    if is_child {
+        // The child, which may be killed at it.
+        store.compact().await?;
+    } else if OPENED.fetch_add(1, Relaxed).is_multiple_of(3) {
+        // It takes its time.
+        let events = all(&store, Read::all().limit(1000)).await;
+        let seen = OLD.lock().unwrap().ask("copy", json!({ "folder": folder }));
+        old::assert_same(&events, &seen);
+    }
+    Ok(Arc::new(store))
+}
 
 fn main() -> ExitCode {
-    crash::run(
-        |folder| {
-            Box::pin(async move {
-                let store = TingoStore::open(TingoConfig::folder(folder).positions(true)).await?;
-                store.compact().await?;
-                Ok(Arc::new(store) as DynStore)
-            })
-        },
-        300,
-    )
+    crash::run(|folder| Box::pin(open(folder)), 300)
 }

@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, clippy::unwrap_used, reason = "not every test uses all of it, and a test fails by panicking")]
 
+pub(crate) mod old;
+
 use std::path::{Path, PathBuf};
 
 use annals_core::{Commit, NewEvent, Payload, Read, RecordedEvent, Store, StreamId, Timestamp};
