@@ -248,17 +248,19 @@ fn lock(path: &Path) -> Result<File> {
     let beside = path.with_file_name(format!(".{name}.lock"));
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(&beside).map_err(cannot_open(&beside))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let message = format!(
-                "{} is in use: another annals store, in this process or another, has it open. Close that one first.",
-                path.display()
-            );
-            Err(Error::new(ErrorKind::Connection, message))
+    // A store that was dropped a moment ago may still be finishing.
+    for _ in 0..50 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            Err(TryLockError::Error(error)) => return Err(cannot_open(&beside)(error)),
         }
-        Err(TryLockError::Error(error)) => Err(cannot_open(&beside)(error)),
     }
+    let message = format!(
+        "{} is in use: another annals store, in this process or another, has it open. Close that one first.",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Connection, message))
 }
 
 /// A compaction that was ended early leaves a copy. Only where the file is gone (npm tingodb on Windows deletes it first)
