@@ -103,7 +103,10 @@ fn address(options: &Options) -> Result<String> {
         _ => String::new(),
     };
     let source = given(&options.auth_source).map(|source| format!("?authSource={source}"));
-    let database = encoded(options.db_name.as_deref().unwrap_or("eventstore"));
+    let database = match options.db_name.as_deref().unwrap_or("eventstore") {
+        "" => return Err(Error::invalid("the option dbName of type 'mongodb' is empty: name a database.")),
+        name => encoded(name),
+    };
     Ok(format!("mongodb://{user}{}/{database}{}", hosts.join(","), source.unwrap_or_default()))
 }
 

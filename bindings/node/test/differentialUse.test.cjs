@@ -50,6 +50,7 @@ sameBut(
 sameBut(
   {
     redis: 'hands itself to the callback of disconnect',
+    mongodb: 'tells nobody that it has disconnected',
     tingodb: 'hands the global object to the callback of disconnect',
   },
   'a life: init, disconnect, connect, and who is told of it',

@@ -1,7 +1,7 @@
 'use strict';
 // The same script against npm eventstore and annals: what both say must be the same.
 const assert = require('node:assert/strict');
-const { it } = require('node:test');
+const { after, it } = require('node:test');
 const theirs = require('eventstore');
 const ours = require('annals');
 const { onMongo, onRedis, onTingo, subjects } = require('./subjects.cjs');
@@ -36,9 +36,11 @@ const plain = (value, depth = 0) => {
       open: value.uncommittedEvents.length,
       dispatch: plain(value.eventsToDispatch),
     };
+  // What is absent: a version, that they leave out and ours is null; in MongoDB an event's aggregate or context, that theirs
+  // is null there, while ours is left out.
+  const isAbsent = (key) => key === 'version' || ('payload' in value && ['aggregate', 'context'].includes(key));
   const keys = Object.keys(value)
-    // An absent version: they leave it out, ours is null; so do their Redis events with an absent aggregate or context.
-    .filter((key) => (key === 'version' ? value.version != null : value[key] !== undefined))
+    .filter((key) => (isAbsent(key) ? value[key] != null : value[key] !== undefined))
     .filter((key) => !('payload' in value || 'data' in value) || KEPT.includes(key))
     .sort();
   return Object.fromEntries(
@@ -70,6 +72,12 @@ const over = (make, options) =>
   Object.assign(function (more) {
     return make({ ...options(), ...more });
   }, make);
+/** Their MongoDB store, which would keep the process alive: what was opened is closed in the end. */
+const overMongo = Object.assign(function (more) {
+  const es = theirs({ ...onMongo(), ...more });
+  after(() => es.store.disconnect());
+  return es;
+}, theirs);
 /**
  * annals, with each of its stores and a user's own, called as npm eventstore is called: with its in-memory store, and where
  * it has the same store with that one.
@@ -79,6 +87,7 @@ const kinds = {
   sqlite: [over(ours, subjects.sqlite), theirs],
   'a custom store': [over(ours, subjects['a store that extends']), theirs],
   redis: [over(ours, onRedis), over(theirs, onRedis)],
+  mongodb: [over(ours, onMongo), overMongo],
   tingodb: [over(ours, subjects.tingodb), over(theirs, onTingo)],
 };
 

@@ -33,6 +33,7 @@ const subjects = {
   inmemory: () => ({ type: 'inmemory' }),
   sqlite: () => ({ type: 'sqlite', filename: join(folder, `${++files}.db`) }),
   redis: onRedis,
+  mongodb: onMongo,
   // Without waiting for the disk, as npm eventstore.
   tingodb: () => ({ ...onTingo(), synchronous: 'normal' }),
   'a store that inherits': () => ({ type: Inheriting }),
