@@ -6,7 +6,7 @@ mod kinds;
 mod page;
 mod slot;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, RandomState};
 
 use annals_core::{Filter, Order, Scope, StreamId, Text, Timestamp};
 use hashbrown::{HashMap, HashTable};
@@ -60,6 +60,11 @@ impl Index {
         self.hashers.each_ref().map(|hasher| hasher.hash_one(text))
     }
 
+    /// The hash of a commit's id: others may have the same, but it is the same whenever it is made.
+    fn commit_hash(commit_id: &str) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(commit_id)
+    }
+
     /// The slot whose document has this key.
     pub(crate) fn with_key(&self, key: Hash) -> Option<u32> {
         let plain = |n: &u32| {
@@ -94,7 +99,7 @@ impl Index {
 
     /// What a stream holds of commits that may have this id, each from its first event to its last.
     pub(crate) fn commits(&self, stream: &StreamId, commit_id: &str) -> Vec<&[u32]> {
-        let hash = self.hash(commit_id)[0];
+        let hash = Self::commit_hash(commit_id);
         let Some(number) = self.find_stream(stream) else { return Vec::new() };
         let slots = &self.streams[number as usize].slots;
         let of_it = |n: &&u32| {
@@ -141,7 +146,7 @@ impl Index {
         let stream = self.stream(&new.stream);
         let id = self.hash(&new.id);
         let made = number(self.slots.len());
-        self.slots.push(Slot::new(new, place, stream, id, self.hash(&new.commit_id)[0]));
+        self.slots.push(Slot::new(new, place, stream, id, Self::commit_hash(&new.commit_id)));
         self.ids.insert_unique(id[0], made, |n| self.slots[*n as usize].id[0]);
         if let Some(key) = &new.key {
             let key = self.hash(key);
@@ -156,7 +161,7 @@ impl Index {
         let slot = &self.slots[n as usize];
         slot.is_like(new)
             && slot.id == self.hash(&new.id)
-            && slot.commit == self.hash(&new.commit_id)[0]
+            && slot.commit == Self::commit_hash(&new.commit_id)
             && self.streams[slot.stream as usize].id == *new.stream
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Slot {
     pub(crate) stamp: i64,
     /// 0: none.
     pub(crate) position: u64,
-    /// A hash of the commit's id: others may share it.
+    /// A hash of the commit's id, the same whenever it is made. Others may share it.
     pub(super) commit: u64,
     pub(crate) stream: u32,
     pub(super) sequence: u32,
@@ -153,9 +153,9 @@ pub(super) fn key(index: &Index, order: Order, n: u32) -> Key {
     let rank = index.streams[slot.stream as usize].rank;
     let (stamp, sequence) = (sortable(slot.stamp), u64::from(slot.sequence));
     match order {
-        Order::Time => [stamp, slot.revision, sequence, rank, n.into()],
-        Order::Revision => [slot.revision, stamp, sequence, rank, n.into()],
-        Order::Position => [slot.position, slot.revision, sequence, rank, n.into()],
+        Order::Time => [stamp, slot.revision, sequence, rank, slot.commit],
+        Order::Revision => [slot.revision, stamp, sequence, rank, slot.commit],
+        Order::Position => [slot.position, slot.revision, sequence, rank, slot.commit],
     }
 }
 
