@@ -84,8 +84,7 @@ fn by_position() -> IndexModel {
 fn unique() -> IndexModel {
     // Events from before node-eventstore 1.0 have no aggregateId.
     let named = doc! { "aggregateId": { "$exists": true } };
-    let options =
-        IndexOptions::builder().name(UNIQUE.to_owned()).unique(true).partial_filter_expression(named).build();
+    let options = IndexOptions::builder().name(UNIQUE.to_owned()).unique(true).partial_filter_expression(named).build();
     with(doc! { "aggregateId": 1, "aggregate": 1, "context": 1, "streamRevision": 1 }, options)
 }
 

@@ -168,21 +168,18 @@ impl MongoStore {
     /// Writes what is missing of a commit that has begun.
     pub(crate) async fn complete(&self, documents: &[RawDocumentBuf], events: &[RecordedEvent]) -> Result<Settled> {
         let Some(first) = events.first() else { return Ok(Settled::Whole) };
-        let lacks = loop {
-            let lacks = missing(events, &self.there(documents).await?);
-            if lacks.is_empty() {
-                return Ok(Settled::Whole);
-            }
-            if lacks.len() < events.len() {
-                break lacks;
-            }
+        let mut lacks = missing(events, &self.there(documents).await?);
+        if lacks.len() == events.len() {
             match self.event_at(&first.stream, first.stream_revision).await? {
                 None => return Ok(Settled::Open),
-                Some(other) if other.id != first.id || other.commit_id != first.commit_id => return Ok(Settled::Lost),
+                Some(other) if place(&other) != place(first) => return Ok(Settled::Lost),
                 // It came just now.
-                Some(_) => {}
+                Some(_) => lacks = missing(events, &self.there(documents).await?),
             }
-        };
+        }
+        if lacks.is_empty() {
+            return Ok(Settled::Whole);
+        }
         let lacking: Vec<_> = lacks.into_iter().map(|n| documents[n].clone()).collect();
         let lacking = &lacking;
         self.connection
@@ -248,9 +245,14 @@ impl MongoStore {
     }
 }
 
+/// What tells an event from every other one.
+fn place(event: &RecordedEvent) -> (Text, Text, StreamId, u64, Option<u64>) {
+    let RecordedEvent { id, commit_id, stream, stream_revision, position, .. } = event;
+    (id.clone(), commit_id.clone(), stream.clone(), *stream_revision, *position)
+}
+
 /// Which events of a commit are not among those that are there.
 fn missing(events: &[RecordedEvent], there: &[RecordedEvent]) -> Vec<usize> {
-    let place = |event: &RecordedEvent| (event.id.clone(), event.stream.clone(), event.stream_revision);
     let there: HashSet<_> = there.iter().map(place).collect();
     (0..events.len()).filter(|n| !there.contains(&place(&events[*n]))).collect()
 }
