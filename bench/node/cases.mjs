@@ -7,16 +7,22 @@ const perSecond = (count) => (ns) => (count * 1e9) / ns;
 const microsecondsEach = (count) => (ns) => ns / 1e3 / count;
 
 /** Commits: of one event and of ten, one after another and many in flight. */
-export async function commits(race, { ours, theirs, commits: counts, goals }) {
+export async function commits(race, { ours, flushed, theirs, commits: counts, goals }) {
+  await committed(race, ours, theirs, counts, goals.commit, '');
+  // Theirs can't: how much the disk costs is said, and is no goal.
+  if (flushed) await committed(race, flushed, theirs, counts, () => false, ' (ours flushed to the disk)');
+}
+
+async function committed(race, ours, theirs, counts, goal, note) {
   await Contestant.pair(ours, theirs, async (a, b) => {
     for (const [events, all] of Object.entries(counts).map(([n, all]) => [Number(n), all])) {
       for (const [width, how] of [[1, 'one after another'], [32, '32 in flight']]) {
         const count = quick ? 100 : all;
         await race.run({
-          case: `commit of ${events} event${events > 1 ? 's' : ''}, ${how}`,
+          case: `commit of ${events} event${events > 1 ? 's' : ''}, ${how}${note}`,
           unit: 'commits/s',
           better: 'more',
-          goal: atLeast(goals.commit(events)),
+          goal: atLeast(goal(events, width)),
           read: perSecond(count),
           ours: () => a.ask('commit', { events, width, count }),
           theirs: () => b.ask('commit', { events, width, count }),
@@ -25,6 +31,40 @@ export async function commits(race, { ours, theirs, commits: counts, goals }) {
       }
     }
   });
+}
+
+/** How many requests a database gets for a commit and for a load, where that is counted. */
+export async function requests(race, { counted, ours, theirs }) {
+  const proxies = await Promise.all([counted(ours), counted(theirs)]);
+  try {
+    await Contestant.pair(...proxies.map((proxy) => proxy.contestant), async (...both) => {
+      const asked = async (side, call, args, count) => {
+        const settle = () => both[side].ask('pause');
+        await settle();
+        proxies[side].taken();
+        await both[side].ask(call, args);
+        await settle();
+        return proxies[side].taken() / count;
+      };
+      const one = (what, call, args, count) =>
+        race.run({
+          case: `requests to the database for ${what}`,
+          unit: 'requests',
+          better: 'less',
+          read: (taken) => taken,
+          ours: () => asked(0, call, args, count),
+          theirs: () => asked(1, call, args, count),
+          theirsName: both[1].name,
+        });
+      for (const [events, what] of [[1, '1 event'], [10, '10 events']])
+        await one(`a commit of ${what}`, 'append', { commits: 20, events }, 20);
+      for (const contestant of both) await contestant.ask('fill', { events: 1_000 });
+      await one('loading a stream of 100 events', 'load', { held: 1_000, count: 20 }, 20);
+      await one('turning a page of 100 events', 'page', { held: 1_000, times: 1, pages: 10 }, 10);
+    });
+  } finally {
+    proxies.forEach((proxy) => proxy.stop());
+  }
 }
 
 /** Loading a stream and paging through everything, with more and more events held. */
@@ -38,7 +78,7 @@ export async function reads(race, store) {
       await page(race, store, events, a, b);
     });
   }
-  if (!quick) await flatness(race, store, ...flat);
+  if (!quick && flat) await flatness(race, store, ...flat);
 }
 
 async function load(race, { loads, theirsLoads, goals }, held, a, b) {
@@ -78,8 +118,9 @@ async function page(race, { theirsPages: most, goals }, held, a, b) {
 }
 
 async function flatness(race, { ours, theirs }, few, many) {
-  // In a database, the one with few events is where the other contestant was.
-  const other = { ...ours, options: { ...ours.options, ...('db' in theirs.options && { db: theirs.options.db }) } };
+  // The one with few events is where the other contestant was.
+  const place = Object.entries(theirs.options).filter(([name]) => ['db', 'dbName', 'dbPath'].includes(name));
+  const other = { ...ours, options: { ...ours.options, ...Object.fromEntries(place) } };
   await Contestant.pair(ours, other, async (large, small) => {
     await large.ask('fill', { events: many });
     await small.ask('fill', { events: few });

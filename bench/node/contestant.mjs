@@ -1,6 +1,7 @@
 // One contestant in a process of its own, so that neither pays for the other's heap. It does what its parent asks,
 // measures that itself, and answers with nanoseconds.
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const require = createRequire(import.meta.url);
 const text = 'x'.repeat(150);
@@ -39,6 +40,15 @@ const inFlight = (width, count, step) =>
     fill();
   });
 
+/** New streams with a commit each. Not loaded first: npm eventstore's loads would take the most of an hour. */
+async function append(name, commits, events) {
+  for (let n = 0; n < commits; n++) {
+    const stream = new EventStream(es, thing(`${name}-${n}`), []);
+    stream.addEvents(Array.from({ length: events }, (_, i) => payload(i)));
+    await done(stream, 'commit');
+  }
+}
+
 let es;
 let EventStream;
 let round = 0;
@@ -48,18 +58,24 @@ const calls = {
     es = require(module)(options);
     EventStream = require(`${module}/lib/eventStream`);
     await done(es, 'init');
+    // npm eventstore makes its indexes without waiting for them.
+    await sleep(200);
   },
 
   /** Holds so many events in streams of 100, and nothing else. */
   async fill({ events }) {
     await done(es.store, 'clear');
-    for (let n = 0; n < events / 100; n++) {
-      // Not loaded first: npm eventstore's loads would take the most of an hour.
-      const stream = new EventStream(es, thing(`held-${n}`), []);
-      stream.addEvents(Array.from({ length: 100 }, (_, i) => payload(i)));
-      await done(stream, 'commit');
-    }
+    await append('held', events / 100, 100);
   },
+
+  /** Commits so many times so many events, each to a new stream. */
+  async append({ commits, events }) {
+    round += 1;
+    await append(`appended-${round}`, commits, events);
+  },
+
+  /** Waits until what nobody waits for is done too. */
+  pause: () => sleep(50),
 
   /** Commits to an emptied store: ten commits to each stream, in turn, so that those in flight are on different streams. */
   async commit({ events, width, count }) {

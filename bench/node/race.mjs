@@ -1,5 +1,5 @@
 // Runs the Node races and prints one JSON line a case: node race.mjs [store… | --list]
-import { commits, reads } from './cases.mjs';
+import { commits, reads, requests } from './cases.mjs';
 import { stores } from './stores.mjs';
 
 const quick = Boolean(process.env.QUICK);
@@ -36,8 +36,10 @@ for (const [name, store] of Object.entries(stores)) {
   const race = new Race(name);
   const started = await store.start?.();
   try {
-    await commits(race, { ...store, ...started });
-    await reads(race, { ...store, ...started });
+    const whole = { ...store, ...started };
+    await commits(race, whole);
+    await reads(race, whole);
+    if (whole.counted) await requests(race, whole);
   } finally {
     started?.stop();
   }

@@ -1,5 +1,9 @@
 // What races against what, one entry a store. A new store is one entry here; its cases are those of `cases.mjs`.
-import { startRedis } from './redis.mjs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { countingProxy } from './counting.mjs';
+import { startMongo, startRedis } from './server.mjs';
 
 const annals = (options) => ({ name: 'annals', module: 'annals', options });
 const eventstore = (options) => ({ name: 'npm eventstore 1.15.5', module: 'eventstore', options });
@@ -31,5 +35,52 @@ export const stores = {
     theirsLoads: { 1_000: 60, 10_000: 8, 50_000: 2 },
     theirsPages: { 10_000: 8, 50_000: 2 },
     goals: { commit: (events) => events === 1 && 3, load: (held) => held === 50_000 && 200, page: () => false },
+  },
+  tingodb: {
+    /** Folders of their own on the disk that `target` is on. npm eventstore never flushes: nor does ours in the race. */
+    start() {
+      const target = new URL('../../target/bench/', import.meta.url).pathname;
+      mkdirSync(target, { recursive: true });
+      const folder = mkdtempSync(join(target, 'tingodb-'));
+      const at = (name, more) => {
+        mkdirSync(join(folder, name));
+        return { type: 'tingodb', dbPath: join(folder, name), ...more };
+      };
+      return {
+        ours: annals(at('ours', { synchronous: 'normal' })),
+        flushed: annals(at('flushed')),
+        theirs: eventstore(at('theirs')),
+        stop: () => rmSync(folder, { recursive: true, force: true }),
+      };
+    },
+    held: [1_000, 20_000],
+    flat: [1_000, 500_000],
+    commits: { 1: 3_000, 10: 600 },
+    loads: () => 300,
+    theirsLoads: { 1_000: 30, 20_000: 2 },
+    theirsPages: { 20_000: 2 },
+    goals: { commit: (events) => events === 1 && 5, load: (held) => held === 20_000 && 200, page: () => false },
+  },
+  mongodb: {
+    /** One server for both, each in a database of its own. */
+    async start() {
+      const { port, stop } = await startMongo();
+      const at = (dbName) => ({ type: 'mongodb', host: '127.0.0.1', port, dbName });
+      /** A contestant whose requests are counted. */
+      const counted = async (contestant) => {
+        const proxy = await countingProxy(port);
+        return { ...proxy, contestant: { ...contestant, options: { ...contestant.options, port: proxy.port } } };
+      };
+      return { ours: annals(at('ours')), theirs: eventstore(at('theirs')), counted, stop };
+    },
+    held: [1_000, 10_000],
+    commits: { 1: 1_000, 10: 200 },
+    loads: () => 100,
+    theirsPages: { 10_000: 10 },
+    goals: {
+      commit: (events, width) => events === 1 && (width === 1 ? 2 : 3),
+      load: (held) => held === 1_000 && 1,
+      page: () => false,
+    },
   },
 };

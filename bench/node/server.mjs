@@ -1,0 +1,62 @@
+// A server for a race: a process of its own on a free port, in a folder of its own.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+const answers = (port) =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.end();
+      resolve(true);
+    }).once('error', () => resolve(false));
+  });
+
+/** Starts one by its command line: its port, and how to end it. */
+export async function startServer(name, command) {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), `annals-bench-${name}-`));
+  const [program, ...args] = command({ port, folder });
+  const server = spawn(program, args.map(String), { stdio: 'ignore' });
+  let failed;
+  server.once('error', (error) => (failed = error));
+  process.once('exit', () => server.kill('SIGKILL'));
+  while (!(await answers(port))) {
+    if (failed ?? server.exitCode !== null)
+      throw new Error(`${program} does not start: run tests/servers/install.sh ${name}`, { cause: failed });
+    await sleep(20);
+  }
+  const stop = () => {
+    server.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { port, stop };
+}
+
+/** A Redis that keeps nothing on disk. */
+export const startRedis = () =>
+  startServer('redis', ({ port, folder }) => {
+    const settings = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', folder];
+    return ['redis-server', ...settings];
+  });
+
+const classes = new URL('../../target/servers/mongo', import.meta.url).pathname;
+
+/** A server of MongoDB's protocol, as the tests have it: everything in memory. */
+export const startMongo = () =>
+  startServer('mongo', ({ port }) => {
+    const path = `${classes}:${classes}/lib/*`;
+    return ['java', '-Xmx4g', '-XX:+UseSerialGC', '-cp', path, 'MongoTestServer', port];
+  });
