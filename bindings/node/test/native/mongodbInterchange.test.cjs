@@ -6,18 +6,10 @@ const { join } = require('node:path');
 const { after, test } = require('node:test');
 const driver = require('mongodb');
 const { load } = require('../../../../fixtures/mongodb/load.cjs');
-const { eventstore, onMongo, until } = require('../support/subjects.cjs');
+const { eventstore, onMongo } = require('../support/subjects.cjs');
 const { commit, neutral, plain, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
 
 const fixtures = join(__dirname, '../../../../fixtures/mongodb');
-
-/** npm eventstore makes its indexes without waiting; the server stumbles where they come in between. */
-async function withIndexes({ store }) {
-  const made = async (name) => (await store[name].indexes().catch(() => [])).length;
-  await until(
-    async () => (await made('events')) > 5 && (await made('snapshots')) > 1 && (await made('transactions')) > 1,
-  );
-}
 
 const clients = [];
 after(() => Promise.all(clients.map((client) => client.close())));
@@ -33,7 +25,7 @@ async function place(fixture) {
     options,
     db: client.db(options.dbName),
     ours: (use, more) => useOurs({ ...options, ...more }, use),
-    theirs: (use, more) => useTheirs({ ...options, ...more }, use, withIndexes),
+    theirs: (use, more) => useTheirs({ ...options, ...more }, use),
   };
 }
 

@@ -52,7 +52,8 @@ for (const [name, options] of Object.entries(natives)) {
     const circle = {};
     circle.self = circle;
     for (const [bad, expected] of [
-      [{ n: 1n }, /BigInt/],
+      // MongoDB has those of 64 bits.
+      [{ n: 2n ** 64n }, /BigInt/],
       [circle, /refers to itself/],
     ]) {
       const stream = await es.getEventStream('x');

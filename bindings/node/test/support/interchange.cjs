@@ -3,7 +3,9 @@
 const assert = require('node:assert/strict');
 const { isDeepStrictEqual, promisify } = require('node:util');
 const { test } = require('node:test');
+const theirs = require('eventstore');
 const { eventstore } = require('./subjects.cjs');
+const { afterIndexes } = require('./theirs.cjs');
 
 const NAMES = [
   'streamId',
@@ -193,10 +195,10 @@ function sharing(kind, place, { values, turns }) {
 }
 
 /** Opens npm eventstore, uses it, and closes it. */
-async function useTheirs(options, use, opened = () => undefined) {
-  const es = require('eventstore')(options);
+async function useTheirs(options, use) {
+  const opened = theirs(options);
+  const es = options.type === 'mongodb' ? afterIndexes(opened) : opened;
   await promisify(es.init).call(es);
-  await opened(es);
   try {
     return await use(asOurs(es));
   } finally {

@@ -5,6 +5,7 @@ const { after, it } = require('node:test');
 const theirs = require('eventstore');
 const ours = require('annals');
 const { onMongo, onRedis, onTingo, subjects } = require('./subjects.cjs');
+const { afterIndexes } = require('./theirs.cjs');
 
 const VOLATILE = new Set(['id', 'commitId', 'commitStamp', 'milliseconds', 'mappedId', 'mappedStamp']);
 const KEPT = [
@@ -74,7 +75,7 @@ const over = (make, options) =>
   }, make);
 /** Their MongoDB store, which would keep the process alive: what was opened is closed in the end. */
 const overMongo = Object.assign(function (more) {
-  const es = theirs({ ...onMongo(), ...more });
+  const es = afterIndexes(theirs({ ...onMongo(), ...more }));
   after(() => es.store.disconnect());
   return es;
 }, theirs);

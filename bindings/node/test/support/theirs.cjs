@@ -1,7 +1,8 @@
 'use strict';
-// npm eventstore on Redis, called with promises.
+// npm eventstore, called with promises.
 const { promisify } = require('node:util');
 const eventstore = require('eventstore');
+const { until } = require('./subjects.cjs');
 
 const call = (object, name, ...args) => promisify(object[name]).call(object, ...args);
 
@@ -25,4 +26,30 @@ async function openTheirs(options) {
   };
 }
 
-module.exports = { openTheirs };
+/**
+ * Lets npm eventstore on MongoDB tell that it is connected once its indexes are there: it makes them without waiting, and
+ * the server of the tests stumbles where a query comes in between.
+ */
+function afterIndexes(es) {
+  const { store } = es;
+  const { connect, emit } = store;
+  const made = async (name) => (await store[name].indexes().catch(() => [])).length;
+  let ready;
+  store.emit = function (event, ...args) {
+    if (event !== 'connect') return emit.call(this, event, ...args);
+    const areMade = async () =>
+      (await made('events')) > 5 && (await made('snapshots')) > 1 && (await made('transactions')) > 1;
+    ready = until(areMade, 'npm eventstore has its indexes');
+    ready.then(() => emit.call(this, 'connect', ...args));
+    return true;
+  };
+  store.connect = function (callback) {
+    connect.call(this, (error, connected) => {
+      if (error) callback?.(error);
+      else ready.then(() => callback?.(null, connected));
+    });
+  };
+  return es;
+}
+
+module.exports = { afterIndexes, openTheirs };
