@@ -7,8 +7,10 @@ const perSecond = (count) => (ns) => (count * 1e9) / ns;
 const microsecondsEach = (count) => (ns) => ns / 1e3 / count;
 
 /** Commits: of one event and of ten, one after another and many in flight. */
-export async function commits(race, { ours, flushed, theirs, commits: counts, goals }) {
+export async function commits(race, { ours, flushed, bare, theirs, commits: counts, goals }) {
   await committed(race, ours, theirs, counts, goals.commit, '');
+  // How much faster than theirs anything could be here.
+  if (bare) await committed(race, bare, theirs, { 1: counts[1] }, () => false, ` (not ours: ${bare.name})`);
   // Theirs can't: how much the disk costs is said, and is no goal.
   if (flushed) await committed(race, flushed, theirs, counts, () => false, ' (ours flushed to the disk)');
 }

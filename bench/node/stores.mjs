@@ -26,7 +26,12 @@ export const stores = {
       const { port, stop } = await startRedis();
       const ours = annals({ type: 'redis', host: '127.0.0.1', port, db: 1 });
       const theirs = eventstore({ type: 'redis', host: '127.0.0.1', port, db: 2 });
-      return { ours, theirs, stop };
+      const bare = {
+        name: 'a bare script that appends an event',
+        module: new URL('bareRedis', import.meta.url).pathname,
+        options: { host: '127.0.0.1', port, db: 3 },
+      };
+      return { ours, theirs, bare, stop };
     },
     held: [1_000, 10_000, 50_000],
     flat: [1_000, 1_000_000],
