@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests need, where they are missing: install.sh redis mongo
+# Installs the servers that the tests need, where they are missing: install.sh redis mongo dynamodb
 set -euo pipefail
 
 say() { echo "install.sh: $*" >&2; }
@@ -39,10 +39,30 @@ mongo() {
   echo "$made_of" >"$to/made-of"
 }
 
-[ $# -gt 0 ] || { say "which? redis, mongo"; exit 2; }
+# DynamoDB's protocol, spoken by a server in Rust: built from crates.io into target/tools.
+dynamodb() {
+  local tools=$(cd "$(dirname "$0")" && pwd)/../../target/tools version=3.2.0
+  ! grep -q "^\"dynoxide-rs $version " "$tools/.crates.toml" 2>/dev/null || return 0
+  cargo install dynoxide-rs --version "$version" --no-default-features --features native-sqlite,http-server,cli \
+    --locked --quiet --root "$tools" >&2 || { say "cargo can't install dynoxide-rs"; exit 1; }
+}
+
+# Azure Table Storage's protocol, spoken by Azurite: installed from npm into target.
+azurite() {
+  local from=$(cd "$(dirname "$0")" && pwd)/azurite
+  local to=$(dirname "$from")/../../target/servers/azurite
+  command -v npm >/dev/null || { say "install Node.js 20 or newer, with npm"; exit 1; }
+  ! cmp -s "$from/package-lock.json" "$to/made-of" || return 0
+  rm -rf "$to" && mkdir -p "$to"
+  cp "$from"/package.json "$from"/package-lock.json "$from"/.npmrc "$to"
+  npm --prefix "$to" ci --no-audit --no-fund --loglevel=error >&2 || { say "npm can't install azurite"; exit 1; }
+  cp "$from/package-lock.json" "$to/made-of"
+}
+
+[ $# -gt 0 ] || { say "which? redis, mongo, dynamodb, azurite"; exit 2; }
 for server; do
   case $server in
-    redis | mongo) "$server" ;;
-    *) say "there is no $server: redis, mongo"; exit 2 ;;
+    redis | mongo | dynamodb | azurite) "$server" ;;
+    *) say "there is no $server: redis, mongo, dynamodb, azurite"; exit 2 ;;
   esac
 done

@@ -19,16 +19,19 @@
 //! | --- | --- |
 //! | `ANNALS_TEST_REDIS_URL` | the server that [`RedisServer::shared`] gives, instead of one of its own |
 //! | `ANNALS_TEST_MONGODB_URL` | the server that [`MongoServer::shared`] gives, instead of one of its own |
+//! | `ANNALS_TEST_DYNAMODB_URL` | the server that [`DynamoServer::shared`] gives, instead of one of its own |
 //!
 //! # Layout
-//! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`]
+//! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`], [`AzuriteServer`], [`DynamoServer`]
 //! - `process`: a server's process, and that it ends with ours
 //! - `folder`, `ports`: where it keeps its data, where it listens
 //! - [`Certificates`]: for servers that speak TLS
 //! - [`Proxy`]: cuts, stalls and delays
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a server that can't start fails its test")]
 
+mod azurite;
 mod certificates;
+mod dynamo;
 mod folder;
 mod mongo;
 mod ports;
@@ -36,7 +39,9 @@ mod process;
 mod proxy;
 mod redis;
 
+pub use azurite::{AzuriteServer, SharedAzurite};
 pub use certificates::Certificates;
+pub use dynamo::{DynamoServer, SharedDynamo};
 pub use mongo::{MongoServer, SharedMongo};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Fsync, RedisCluster, RedisOptions, RedisServer, SharedRedis};
