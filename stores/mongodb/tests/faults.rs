@@ -49,11 +49,11 @@ async fn cut_anywhere(positions: bool, size: usize) {
     let [request, answer] = bytes(&proxy, async { store.commit(measured).await.unwrap() }).await;
     let (mut commits, mut repeated) = (2, 0);
     for (direction, bytes) in [(Direction::FromClient, request), (Direction::FromServer, answer)] {
-        for part in 0..8 {
+        for part in 0..6 {
             let id = format!("{direction:?}-{part}");
             // The store knows where the stream ends: a commit is nothing but what is written.
             let made = commit(order(), &id, size).expect(ExpectedRevision::Exact((commits * size) as u64 - 1));
-            proxy.cut_after(direction, bytes * part / 8);
+            proxy.cut_after(direction, bytes * part / 6);
             let first = loop {
                 match soon(store.commit(made.clone())).await {
                     Ok(first) => break first,

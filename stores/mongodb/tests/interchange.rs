@@ -278,7 +278,7 @@ async fn what_we_write_it_reads() {
             assert_eq!((&loaded["events"][0]["streamRevision"], &loaded["lastRevision"]), (&json!(6), &json!(11)));
             // It goes on where we ended, and we where it did; positions too.
             assert_eq!(old.commit(&stream, 2), 13, "{stream}");
-            assert_eq!(append(&store, stream.clone(), "last", 1).await.last_revision(), 14, "{stream}");
+            assert_eq!(append(&store, stream.clone(), &format!("last-{n}-"), 1).await.last_revision(), 14, "{stream}");
         }
         let everything = all(&store, Read::all()).await;
         assert_same(&everything, &old.ask("events", json!({})));
@@ -295,7 +295,7 @@ async fn both_commit_to_one_stream_in_turn() {
         let store = open(&place.config).await;
         let mut old = Old::start(&place);
         let mut last = None;
-        for n in 0..100 {
+        for n in 0..if place.driver == 0 { 100 } else { 20 } {
             if n % 3 == 0 {
                 let seen = all(&store, Read::stream(order())).await;
                 assert_eq!(seen.last().map(|e| e.stream_revision), last);

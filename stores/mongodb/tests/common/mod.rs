@@ -6,7 +6,7 @@ use annals_core::{
 };
 use annals_mongodb::{MongoConfig, MongoStore};
 use annals_test_servers::MongoServer;
-use bson::Document;
+use bson::{Document, RawDocumentBuf};
 use mongodb::{Client, Database};
 use serde_json::json;
 
@@ -33,7 +33,9 @@ pub async fn database(url: &str, name: &str) -> Database {
 
 pub async fn documents(database: &Database, collection: &str) -> Vec<Document> {
     use futures::TryStreamExt;
-    database.collection(collection).find(Document::new()).await.unwrap().try_collect().await.unwrap()
+    let found = database.collection::<RawDocumentBuf>(collection).find(Document::new()).await.unwrap();
+    let found: Vec<_> = found.try_collect().await.unwrap();
+    found.iter().map(|document| Document::try_from(document).unwrap()).collect()
 }
 
 pub fn order() -> StreamId {
