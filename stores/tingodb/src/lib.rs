@@ -200,7 +200,12 @@ impl TingoStore {
     async fn complete(&self, scope: &Scope) -> Result<()> {
         let is_needed = {
             let state = self.shared.state.read();
-            !state.transactions.is_empty() && !state.index.halves.is_empty()
+            let is_half = |stream: &StreamId| {
+                let number = state.index.find_stream(stream);
+                scope.contains(stream) && number.is_some_and(|number| state.index.halves.contains_key(&number))
+            };
+            let mut records = state.transactions.values().filter_map(|kept| kept.stream.as_ref());
+            !state.index.halves.is_empty() && records.any(is_half)
         };
         if !is_needed {
             return Ok(());

@@ -41,7 +41,10 @@ pub(crate) fn open(config: &TingoConfig) -> Result<Writer> {
     events.index.arrange();
     let mut others = Others { events: events.others, ..Others::default() };
     let mut snapshots = Snapshots::default();
-    for (key, (place, snapshot)) in found.kept {
+    // Those of equal age have the order that they have in the file.
+    let mut found: Vec<_> = found.kept.into_iter().collect();
+    found.sort_by_key(|(_, (place, _))| place.offset);
+    for (key, (place, snapshot)) in found {
         match snapshot {
             Some(snapshot) => snapshots.add(key.into(), snapshot, place),
             None => drop(others.snapshots.insert(key, place)),

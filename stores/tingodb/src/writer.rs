@@ -116,6 +116,7 @@ impl Writer {
                     Job::Alone(work) => {
                         self.settle(std::mem::take(&mut group));
                         work(&mut self);
+                        self.note_flushes();
                         group = self.group();
                     }
                     job => self.stage(&mut group, job),
@@ -126,6 +127,10 @@ impl Writer {
             }
             self.settle(group);
         }
+    }
+
+    fn note_flushes(&self) {
+        self.shared.note_flushes(self.logs().map(|log| log.flushes).sum());
     }
 
     pub(crate) fn logs(&self) -> impl Iterator<Item = &Log> {
@@ -195,13 +200,14 @@ impl Writer {
             return;
         }
         let events = self.write_events(&group);
-        if events.is_err() {
+        // Positions that were set aside are given, whatever became of the commits.
+        if events.is_err() && !group.reserved {
             self.position = group.position;
         }
         let snapshots = self.write_snapshots(&mut group);
         let positions = self.write_position(&group);
         debug!(answers = group.answers.len(), bytes = group.events.len(), "wrote a group");
-        self.shared.note_flushes(self.logs().map(|log| log.flushes).sum());
+        self.note_flushes();
         for pending in group.answers {
             match pending {
                 Pending::Commit(to, outcome) => answer(to, outcome, &events),
