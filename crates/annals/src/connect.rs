@@ -48,9 +48,16 @@ pub async fn open(url: &str) -> Result<DynStore> {
             ErrorKind::Unsupported,
             "the TingoDB store is not in this build: switch on annals' feature `tingodb`.",
         )),
+        #[cfg(feature = "azure-table")]
+        "azure-table" => Ok(Arc::new(annals_azure_table::AzureTableStore::open(url.parse()?).await?)),
+        #[cfg(not(feature = "azure-table"))]
+        "azure-table" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the Azure Table store is not in this build: switch on annals' feature `azure-table`.",
+        )),
         _ => {
             let message = format!(
-                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb: and tingodb:."
+                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb: and azure-table:."
             );
             Err(Error::new(ErrorKind::Unsupported, message))
         }

@@ -45,12 +45,15 @@
 //! | `sqlite:orders.db`, `sqlite::memory:` | `sqlite` (default) | `sqlite::SqliteStore` |
 //! | `redis://localhost:6379/0`, `rediss://…`, `redis+unix:///…` | `redis` | `redis::RedisStore` |
 //! | `mongodb://localhost:27017/eventstore`, `mongodb+srv://…` | `mongodb` | `mongodb::MongoStore` |
+//! | `azure-table:AccountName=…;AccountKey=…` | `azure-table` | `azure_table::AzureTableStore` |
 //! | `tingodb:data/orders` | `tingodb` | `tingodb::TingoStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
 
 mod connect;
 
+#[cfg(feature = "azure-table")]
+pub use annals_azure_table as azure_table;
 pub use annals_core::*;
 #[cfg(feature = "mongodb")]
 pub use annals_mongodb as mongodb;

@@ -31,7 +31,7 @@ async fn urls_open_the_stores_they_name() {
 async fn urls_that_name_no_store_say_what_there_is() {
     for (url, kind, says) in [
         ("orders.db", ErrorKind::InvalidArgument, "sqlite:orders.db"),
-        ("oracle://secret@host", ErrorKind::Unsupported, "memory:, sqlite:, redis:, mongodb: and tingodb:"),
+        ("oracle://secret@host", ErrorKind::Unsupported, "memory:, sqlite:, redis:, mongodb:, tingodb: and azure-table:"),
         ("memory:?position=1", ErrorKind::InvalidArgument, "?positions=true"),
     ] {
         let error = annals::connect(url).await.unwrap_err();
@@ -88,6 +88,22 @@ async fn a_mongodb_url_opens_mongodb() {
         let committed = stream.commit().await.unwrap();
         assert_eq!(committed.events[0].stream_revision, first_revision);
         assert_eq!(committed.events[0].position, Some(first_revision + 1));
+        es.close().await.unwrap();
+    }
+}
+
+#[cfg(feature = "azure-table")]
+#[tokio::test]
+async fn an_azure_table_connection_string_opens_its_tables() {
+    let shared = annals_test_servers::AzuriteServer::shared().await;
+    let url = format!("azure-table:{};EventsTableName={}events", shared.connection_string(), shared.prefix());
+    for first_revision in [0, 1] {
+        let es = annals::connect(&url).await.unwrap();
+        assert_eq!(es.store().capabilities().name, "azuretable");
+        let mut stream = es.load::<u32>(StreamId::new("a")).await.unwrap();
+        stream.append(1);
+        let committed = stream.commit().await.unwrap();
+        assert_eq!(committed.events[0].stream_revision, first_revision);
         es.close().await.unwrap();
     }
 }
