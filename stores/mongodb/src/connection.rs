@@ -171,6 +171,8 @@ async fn options(config: &MongoConfig, connected: watch::Sender<bool>) -> Result
     write_concern.w.get_or_insert(Acknowledgment::Majority);
     write_concern.journal.get_or_insert(true);
     options.write_concern = Some(write_concern);
+    // What was just written must be seen.
+    options.selection_criteria = None;
     options.app_name.get_or_insert_with(|| "annals".into());
     options.sdam_event_handler = Some(EventHandler::callback(move |event| {
         if let SdamEvent::TopologyDescriptionChanged(change) = event {

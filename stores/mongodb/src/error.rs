@@ -4,7 +4,9 @@ use annals_core::{Error, ErrorKind};
 use mongodb::error::{Error as MongoError, ErrorKind as Kind, WriteFailure};
 
 /// The server's number for a key that is there already.
-const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
+pub(crate) const DUPLICATE: i32 = 11000;
+/// … and what older ones had for it.
+const DUPLICATE_KEY: [i32; 3] = [DUPLICATE, 11001, 12582];
 /// … for what a user may not do.
 const UNAUTHORIZED: i32 = 13;
 /// … for documents beyond what it takes.
@@ -39,7 +41,7 @@ pub(crate) fn from_mongo(error: MongoError) -> Error {
         _ if code.is_some_and(|code| TOO_LARGE.contains(&code)) => {
             (ErrorKind::TooLarge, "MongoDB takes no document of more than 16 MiB. Nothing was written.", false)
         }
-        Kind::Write(WriteFailure::WriteConcernError(_)) => (
+        _ if lacks_servers(&error) => (
             ErrorKind::Timeout,
             "too few MongoDB servers have the commit yet; one has it. Repeat it with the same id.",
             true,
@@ -47,6 +49,20 @@ pub(crate) fn from_mongo(error: MongoError) -> Error {
         _ => (ErrorKind::Backend, "MongoDB refused.", error.contains_label("RetryableWriteError")),
     };
     Error::new(kind, message).retryable(retryable).with_source(error)
+}
+
+/// Whether it is written, and not yet on as many servers as wanted.
+fn lacks_servers(error: &MongoError) -> bool {
+    match &*error.kind {
+        Kind::Write(WriteFailure::WriteConcernError(_)) => true,
+        Kind::InsertMany(error) => error.write_concern_error.is_some(),
+        _ => false,
+    }
+}
+
+/// Whether an index is there already, with other options or under another name.
+pub(crate) fn is_other_index(error: &MongoError) -> bool {
+    matches!(code(error), Some(85 | 86))
 }
 
 /// The server's number for an error.

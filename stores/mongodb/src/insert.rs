@@ -8,7 +8,7 @@ use mongodb::error::ErrorKind;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::connection::Connection;
-use crate::error::{closed, is_duplicate, is_duplicate_code};
+use crate::error::{DUPLICATE, closed, is_duplicate, is_duplicate_code};
 
 /// The most events that are sent together, and the most bytes that they may have.
 const MAX_EVENTS: usize = 500;
@@ -70,7 +70,7 @@ async fn send(connection: &Connection, together: Vec<Waiting>) {
                 .call(|link| async move {
                     match link.events.insert_one(one).await {
                         Ok(_) => Ok(Vec::new()),
-                        Err(error) if is_duplicate(&error) => Ok(vec![0]),
+                        Err(error) if is_duplicate(&error) => Ok(vec![Refused::taken(0)]),
                         Err(error) => Err(error),
                     }
                 })
@@ -88,23 +88,45 @@ async fn send(connection: &Connection, together: Vec<Waiting>) {
         }
     };
     for (index, answer) in answers.into_iter().enumerate() {
-        // Who waited may be gone.
-        let _ = answer.send(match &outcome {
-            Ok(refused) => Ok(!refused.contains(&index)),
+        let outcome = match &outcome {
+            Ok(refused) => refused.iter().find(|refused| refused.index == index).map_or(Ok(true), Refused::answer),
             Err(error) => Err(copy(error)),
-        });
+        };
+        // Who waited may be gone.
+        let _ = answer.send(outcome);
     }
 }
 
-/// Which events were refused, where that is all that went wrong.
-fn refused(error: mongodb::error::Error) -> mongodb::error::Result<Vec<usize>> {
+/// An event that was refused while others were taken.
+struct Refused {
+    index: usize,
+    code: i32,
+    why: String,
+}
+
+impl Refused {
+    fn taken(index: usize) -> Self {
+        Self { index, code: DUPLICATE, why: String::new() }
+    }
+
+    fn answer(&self) -> Answer {
+        if is_duplicate_code(self.code) {
+            return Ok(false);
+        }
+        Err(Error::new(annals_core::ErrorKind::Backend, "MongoDB refused the event.").with_source(self.why.clone()))
+    }
+}
+
+/// Which events were refused, where the others are written for good.
+fn refused(error: mongodb::error::Error) -> mongodb::error::Result<Vec<Refused>> {
     let ErrorKind::InsertMany(told) = &*error.kind else { return Err(error) };
     let errors = told.write_errors.as_deref().unwrap_or_default();
-    let only_duplicates = errors.iter().all(|error| is_duplicate_code(error.code));
-    if told.write_concern_error.is_some() || errors.is_empty() || !only_duplicates {
+    if told.write_concern_error.is_some() || errors.is_empty() {
         return Err(error);
     }
-    Ok(errors.iter().map(|error| error.index).collect())
+    let refused =
+        errors.iter().map(|error| Refused { index: error.index, code: error.code, why: error.message.clone() });
+    Ok(refused.collect())
 }
 
 /// An error for each of those that it struck.

@@ -14,7 +14,7 @@ use mongodb::options::IndexOptions;
 
 use crate::connection::{Connection, Raw};
 use crate::envelope::GUARD;
-use crate::error::is_duplicate;
+use crate::error::{is_duplicate, is_other_index};
 
 /// The unique index over the stream and the revision.
 const UNIQUE: &str = "annals_stream_revision";
@@ -106,7 +106,20 @@ pub(crate) async fn make(connection: &Connection, positions: bool) -> Result<Ope
     let create = |of: fn(crate::connection::Link) -> Raw, models: Vec<IndexModel>| {
         connection.call(move |link| {
             let (collection, models) = (of(link), models.clone());
-            async move { collection.create_indexes(models).await.map(|_| ()) }
+            async move {
+                match collection.create_indexes(models.clone()).await {
+                    Err(error) if is_other_index(&error) => {}
+                    outcome => return outcome.map(|_| ()),
+                }
+                // Old writers made some of them in another way, which does as well.
+                for model in models {
+                    match collection.create_index(model).await {
+                        Err(error) if !is_other_index(&error) => return Err(error),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
         })
     };
     let mut models = of_events();

@@ -193,12 +193,9 @@ impl Store for MongoStore {
     async fn clear(&self) -> Result<()> {
         let all = || doc! {};
         let cleared = self.connection.call(|link| async move {
-            for collection in
-                [Some(link.events), Some(link.snapshots), Some(link.transactions), Some(link.namesakes), link.positions]
-            {
-                if let Some(collection) = collection {
-                    collection.delete_many(all()).await?;
-                }
+            let ours = [link.events, link.snapshots, link.transactions, link.namesakes];
+            for collection in ours.into_iter().chain(link.positions) {
+                collection.delete_many(all()).await?;
             }
             Ok(())
         });

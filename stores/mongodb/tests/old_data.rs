@@ -137,3 +137,17 @@ async fn a_missing_part_is_the_same_as_null() {
     assert_eq!(append(&store, "t", "f", 1).await.last_revision(), 1);
     assert_eq!(all(&store, Read::stream("t")).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indexes_that_are_there_in_another_way_do() {
+    let (config, database) = config_and_database().await;
+    let events = database.collection::<Document>("events");
+    events.create_index(mongodb::IndexModel::builder().keys(doc! { "dispatched": 1 }).build()).await.unwrap();
+    let store = open(&config).await;
+    append(&store, order(), "c", 2).await;
+    assert_eq!(open(&config).await.warnings(), Vec::<String>::new());
+    let names = events.list_index_names().await.unwrap();
+    for name in ["annals_stream_revision", "annals_time", "annals_undispatched", "commitStamp_1"] {
+        assert!(names.iter().any(|n| n == name), "{name} is made: {names:?}");
+    }
+}
