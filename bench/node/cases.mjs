@@ -42,6 +42,7 @@ export async function requests(race, { counted, ours, theirs }) {
     await Contestant.pair(...proxies.map((proxy) => proxy.contestant), async (...both) => {
       const asked = async (side, call, args, count) => {
         const settle = () => both[side].ask('pause');
+        if (call === 'append') await both[side].ask('prepare', { count });
         await settle();
         proxies[side].taken();
         await both[side].ask(call, args);
@@ -59,7 +60,7 @@ export async function requests(race, { counted, ours, theirs }) {
           theirsName: both[1].name,
         });
       for (const [events, what] of [[1, '1 event'], [10, '10 events']])
-        await one(`a commit of ${what}`, 'append', { commits: 20, events }, 20);
+        await one(`a commit of ${what}`, 'append', { events }, 20);
       for (const contestant of both) await contestant.ask('fill', { events: 1_000 });
       await one('loading a stream of 100 events', 'load', { held: 1_000, count: 20 }, 20);
       await one('turning a page of 100 events', 'page', { held: 1_000, times: 1, pages: 10 }, 10);

@@ -40,18 +40,10 @@ const inFlight = (width, count, step) =>
     fill();
   });
 
-/** New streams with a commit each. Not loaded first: npm eventstore's loads would take the most of an hour. */
-async function append(name, commits, events) {
-  for (let n = 0; n < commits; n++) {
-    const stream = new EventStream(es, thing(`${name}-${n}`), []);
-    stream.addEvents(Array.from({ length: events }, (_, i) => payload(i)));
-    await done(stream, 'commit');
-  }
-}
-
 let es;
 let EventStream;
 let round = 0;
+let prepared = [];
 
 const calls = {
   async open({ module, options }) {
@@ -65,13 +57,27 @@ const calls = {
   /** Holds so many events in streams of 100, and nothing else. */
   async fill({ events }) {
     await done(es.store, 'clear');
-    await append('held', events / 100, 100);
+    for (let n = 0; n < events / 100; n++) {
+      // Not loaded first: npm eventstore's loads would take the most of an hour.
+      const stream = new EventStream(es, thing(`held-${n}`), []);
+      stream.addEvents(Array.from({ length: 100 }, (_, i) => payload(i)));
+      await done(stream, 'commit');
+    }
   },
 
-  /** Commits so many times so many events, each to a new stream. */
-  async append({ commits, events }) {
+  /** Loads so many new streams. */
+  async prepare({ count }) {
+    prepared = [];
     round += 1;
-    await append(`appended-${round}`, commits, events);
+    for (let n = 0; n < count; n++) prepared.push(await done(es, 'getEventStream', thing(`new-${round}-${n}`)));
+  },
+
+  /** Commits to each of the streams that were prepared. */
+  async append({ events }) {
+    for (const stream of prepared) {
+      stream.addEvents(Array.from({ length: events }, (_, i) => payload(i)));
+      await done(stream, 'commit');
+    }
   },
 
   /** Waits until what nobody waits for is done too. */

@@ -60,7 +60,7 @@ export const stores = {
     },
     held: [1_000, 20_000],
     flat: [1_000, 500_000],
-    commits: { 1: 3_000, 10: 600 },
+    commits: { 1: 2_000, 10: 100 },
     loads: () => 300,
     theirsLoads: { 1_000: 30, 20_000: 2 },
     theirsPages: { 20_000: 2 },
