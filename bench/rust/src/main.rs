@@ -5,12 +5,13 @@
 //! # Layout
 //! - `measure`: a case, its alternating rounds, its JSON line
 //! - `work`: the events and streams that every store is given
-//! - `memory`, `redis`, `sqlite`: the cases of each store
+//! - `memory`, `redis`, `sqlite`, `tingodb`: the cases of each store
 
 mod measure;
 mod memory;
 mod redis;
 mod sqlite;
+mod tingodb;
 mod work;
 
 /// What a benchmark may stumble over: it says what, and ends.
@@ -29,6 +30,9 @@ fn main() -> Outcome {
     }
     if asked("sqlite") {
         sqlite::run()?;
+    }
+    if asked("tingodb") {
+        tingodb::run()?;
     }
     if asked("redis") {
         redis::run()?;

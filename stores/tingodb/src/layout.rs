@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::loose::Loose;
-use crate::record::quote;
+use crate::record::{put, quote};
 use crate::wrap::{date, from_native};
 
 /// The greatest number that JavaScript counts to without gaps.
@@ -172,18 +172,18 @@ pub(crate) fn write_event(buffer: &mut Vec<u8>, event: &RecordedEvent, key: &str
             text(buffer, name, part);
         }
     }
-    buffer.extend_from_slice(format!(",\"streamRevision\":{},\"commitId\":", event.stream_revision).as_bytes());
+    put(buffer, format_args!(",\"streamRevision\":{},\"commitId\":", event.stream_revision));
     quote(buffer, &event.commit_id);
     let stamp = date(event.commit_stamp);
     let sequence = event.commit_sequence;
-    buffer.extend_from_slice(format!(",\"commitSequence\":{sequence},\"commitStamp\":{stamp},\"payload\":").as_bytes());
+    put(buffer, format_args!(",\"commitSequence\":{sequence},\"commitStamp\":{stamp},\"payload\":"));
     buffer.extend_from_slice(native.as_bytes());
     match event.position {
-        Some(position) => buffer.extend_from_slice(format!(",\"position\":{position}").as_bytes()),
+        Some(position) => put(buffer, format_args!(",\"position\":{position}")),
         None => buffer.extend_from_slice(b",\"position\":null"),
     }
     text(buffer, ",\"id\":", &event.id);
-    buffer.extend_from_slice(format!(",\"restInCommitStream\":{},\"_id\":", event.rest_in_commit_stream).as_bytes());
+    put(buffer, format_args!(",\"restInCommitStream\":{},\"_id\":", event.rest_in_commit_stream));
     quote(buffer, key);
     buffer.extend_from_slice(b",\"dispatched\":false}");
 }

@@ -43,7 +43,7 @@
 //! - `record`, `scan`, `log`: the format of records, reading a file of them, and writing it
 //! - `layout`, `loose`, `wrap`: the documents in records, and the values in them
 //! - `state`, `index`: what is known in memory of events, and which of them a page holds
-//! - `writer`, `workers`: the writing thread and the reading ones
+//! - `writer`, `workers`: who writes, and the threads
 //! - `commit`, `read`, `snapshot`, `outbox`, `transactions`: what they do
 //! - `upkeep`: opening, compacting, clearing
 

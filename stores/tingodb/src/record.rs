@@ -11,6 +11,7 @@
 //! line is empty. `_r` is ours: how many records of the same commit follow. node-eventstore ignores it.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use annals_core::Timestamp;
 use md5::{Digest, Md5};
@@ -138,9 +139,9 @@ impl NewKey<'_> {
         buffer.resize(start + HEADER, b'0');
         buffer.extend_from_slice(b"{\"_id\":");
         quote(buffer, self.id);
-        buffer.extend_from_slice(format!(",\"_uid\":{},\"_dt\":{}", self.uid, self.now.as_millis()).as_bytes());
+        put(buffer, format_args!(",\"_uid\":{},\"_dt\":{}", self.uid, self.now.as_millis()));
         if let Some(rest) = self.rest {
-            buffer.extend_from_slice(format!(",\"_r\":{rest}").as_bytes());
+            put(buffer, format_args!(",\"_r\":{rest}"));
         }
         start
     }
@@ -173,6 +174,12 @@ fn finish(buffer: &mut Vec<u8>, start: usize, document: usize) {
     buffer.push(b'\n');
     let header = format!("{{\"k\":\"{:010}\",\"o\":\"{:010}\",\"v\":\"001\"}}\n", lengths.0, lengths.1);
     buffer[start..start + HEADER].copy_from_slice(header.as_bytes());
+}
+
+/// Appends what is formatted.
+pub(crate) fn put(buffer: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
+    // Writing to memory doesn't fail.
+    let _ = buffer.write_fmt(what);
 }
 
 /// Appends a text as JSON.

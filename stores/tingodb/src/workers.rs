@@ -1,10 +1,13 @@
 //! Threads: one writes, several read.
 
+use std::sync::Arc;
 use std::thread;
 
 use annals_core::{Error, ErrorKind, Result};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
+use parking_lot::Mutex;
 
+use crate::config::Durability;
 use crate::error::closed;
 use crate::writer::{Job, Writer};
 
@@ -14,7 +17,9 @@ pub(crate) type Look = Box<dyn FnOnce() + Send>;
 /// The threads. Dropping it lets them finish what they were asked.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    writer: Sender<Job>,
+    jobs: Sender<Job>,
+    /// Whoever has it writes. `None` where a write waits for the disk: then only the thread writes.
+    writer: Option<Arc<Mutex<Writer>>>,
     readers: Sender<Look>,
     /// Closed once every thread has ended.
     gone: Receiver<()>,
@@ -38,15 +43,26 @@ impl Workers {
             })?;
         }
         let (jobs, to_do) = unbounded();
+        let waits = writer.config.durability == Durability::Full;
+        let writer = Arc::new(Mutex::new(writer));
+        let shared = (!waits).then(|| writer.clone());
         spawn("annals-tingodb-writer", move || {
-            writer.run(&to_do);
-            drop(alive);
+            while let Ok(first) = to_do.recv() {
+                writer.lock().work(first, &to_do);
+            }
+            drop((writer, alive));
         })?;
-        Ok(Self { writer: jobs, readers: looks, gone })
+        Ok(Self { jobs, writer: shared, readers: looks, gone })
     }
 
+    /// Has a job done: at once where it doesn't wait for the disk and nobody is writing, else by the thread.
     pub(crate) fn write(&self, job: Job) -> Result<()> {
-        self.writer.send(job).map_err(|_| closed())
+        let writer = self.writer.as_ref().filter(|_| !matches!(job, Job::Alone(_)) && self.jobs.is_empty());
+        if let Some(mut writer) = writer.and_then(|writer| writer.try_lock()) {
+            writer.work(job, &never());
+            return Ok(());
+        }
+        self.jobs.send(job).map_err(|_| closed())
     }
 
     pub(crate) fn look(&self, look: Look) -> Result<()> {
@@ -55,8 +71,8 @@ impl Workers {
 
     /// Lets the threads finish, and waits for them.
     pub(crate) fn finish(self) {
-        let Self { writer, readers, gone } = self;
-        drop((writer, readers));
+        let Self { jobs, writer, readers, gone } = self;
+        drop((jobs, writer, readers));
         let _ = gone.recv();
     }
 }

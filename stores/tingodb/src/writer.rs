@@ -1,4 +1,4 @@
-//! The writing thread. What waits while it is busy shares one write and one flush, and is still each its own.
+//! Writing. What waits meanwhile shares the next write and its flush, and is still each its own.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -93,7 +93,8 @@ impl Group {
     }
 }
 
-/// What only the writing thread has.
+/// What only who writes has.
+#[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) config: TingoConfig,
@@ -107,26 +108,25 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut next = Some(first);
-            let mut group = self.group();
-            while let Some(job) = next.take() {
-                match job {
-                    Job::Alone(work) => {
-                        self.settle(std::mem::take(&mut group));
-                        work(&mut self);
-                        self.note_flushes();
-                        group = self.group();
-                    }
-                    job => self.stage(&mut group, job),
+    /// Does a job, and what waits behind it.
+    pub(crate) fn work(&mut self, first: Job, jobs: &Receiver<Job>) {
+        let mut next = Some(first);
+        let mut group = self.group();
+        while let Some(job) = next.take() {
+            match job {
+                Job::Alone(work) => {
+                    self.settle(std::mem::take(&mut group));
+                    work(self);
+                    self.note_flushes();
+                    group = self.group();
                 }
-                if !group.is_full() {
-                    next = jobs.try_recv().ok();
-                }
+                job => self.stage(&mut group, job),
             }
-            self.settle(group);
+            if !group.is_full() {
+                next = jobs.try_recv().ok();
+            }
         }
+        self.settle(group);
     }
 
     fn note_flushes(&self) {

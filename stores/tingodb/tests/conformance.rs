@@ -1,40 +1,9 @@
 //! The TingoDB store keeps the contract.
 
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod common;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-use annals_core::{DynStore, Result};
-use annals_testkit::{Opened, Subject, conformance};
-use annals_tingodb::{TingoConfig, TingoStore};
-
-struct Tingo {
-    /// A folder in the build's own: the files must be there as long as any store has them open.
-    parent: PathBuf,
-    opened: AtomicU32,
-}
-
-async fn open(config: TingoConfig) -> Result<DynStore> {
-    Ok(Arc::new(TingoStore::open(config).await?))
-}
-
-#[async_trait::async_trait]
-impl Subject for Tingo {
-    async fn open(&self, positions: bool) -> Result<Opened> {
-        let folder = self.parent.join(self.opened.fetch_add(1, Relaxed).to_string());
-        let config = TingoConfig::folder(folder).positions(positions);
-        let store = open(config.clone()).await?;
-        let again = move || -> futures::future::BoxFuture<'static, Result<DynStore>> { Box::pin(open(config.clone())) };
-        Ok(Opened { store, again: Some(Box::new(again)) })
-    }
-}
+use annals_tingodb::Durability;
 
 fn main() {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tingodb-conformance");
-    // What the last run left.
-    let _ = std::fs::remove_dir_all(&parent);
-    std::fs::create_dir_all(&parent).expect("the build has a folder");
-    conformance(Tingo { parent, opened: AtomicU32::new(0) });
+    common::subject::run("tingodb-conformance", Durability::Full);
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "not every test uses all of it, and a test fails by panicking")]
 
 pub(crate) mod old;
+pub(crate) mod subject;
 
 use std::path::{Path, PathBuf};
 
