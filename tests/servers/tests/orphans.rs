@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use annals_test_servers::RedisServer;
+use annals_test_servers::{MongoServer, RedisServer};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -29,7 +29,7 @@ fn nothing_is_left(test: &str, end: &str) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     lines.by_ref().find(|line| line.ends_with("servers:")).expect("the child has servers");
     let said: Vec<String> = lines.by_ref().take_while(|line| line != "that's all").collect();
-    assert_eq!(said.len(), 6, "three servers: {said:?}");
+    assert_eq!(said.len(), 8, "four servers: {said:?}");
     if end == "killed" {
         child.kill().unwrap();
     }
@@ -46,9 +46,12 @@ async fn child(end: &str) {
     let shared = RedisServer::shared().await;
     let (own, stalled) = (RedisServer::start().await, RedisServer::start().await);
     stalled.stop();
+    let mongo = MongoServer::start().await;
     let pid_and_folder = |server: &RedisServer| format!("{}\n{}\n", server.pid(), server.folder().display());
+    let of_mongo = format!("{}\n{}\n", mongo.pid(), mongo.folder().display());
     let of_shared = server_at(shared.url());
-    let text = format!("servers:\n{of_shared}{}{}that's all\n", pid_and_folder(&own), pid_and_folder(&stalled));
+    let text =
+        format!("servers:\n{of_shared}{of_mongo}{}{}that's all\n", pid_and_folder(&own), pid_and_folder(&stalled));
     std::io::stdout().write_all(text.as_bytes()).unwrap();
     match end {
         "killed" => std::future::pending().await,

@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -64,6 +64,11 @@ impl MongoServer {
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Where its log is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Kills it (SIGKILL), and waits until it is gone. So is what it kept.
