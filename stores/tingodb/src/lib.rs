@@ -20,8 +20,9 @@
 //! # What it guarantees
 //! Everything of the [contract](annals_core::store). An acknowledged commit is in the file and flushed (`fdatasync`),
 //! unless [`Durability::Normal`] was chosen, which is what npm tingodb does. A commit is one append; commits that wait
-//! while the file is written share the next append and its flush, and each is still its own. After a flush that failed
-//! nothing more is written until the store is opened again.
+//! while the file is written share the next append and its flush, and each is still its own. One thread writes; without
+//! flushes whoever asks for a write does it, if nobody else is writing. After a flush that failed nothing more is written
+//! until the store is opened again.
 //!
 //! What a crash cut is recognised when the files are opened: a torn record is cut off, and a commit of which only a part
 //! was written is completed where node-eventstore's `transactions` tell the rest, and otherwise not shown. Damage in the
