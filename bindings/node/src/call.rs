@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use annals_core::{
-    Commit, Cursor, Error, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Page, Payload,
-    Read, Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp, Transactions,
+    Commit, Cursor, Error, ErrorKind, EventMappings, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Page,
+    Payload, Read, Result, Scope, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId, Text, Timestamp,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::open::Opened;
 use crate::{text, transactions};
 
 /// A page ends once its payloads have so many bytes.
@@ -58,12 +59,8 @@ struct SnapshotArguments {
 }
 
 /// Runs an operation; its answer is JSON text.
-pub(crate) async fn run(
-    store: &dyn Store,
-    transactions: Option<&dyn Transactions>,
-    operation: &str,
-    arguments: &str,
-) -> Result<String> {
+pub(crate) async fn run(opened: &Opened, operation: &str, arguments: &str) -> Result<String> {
+    let store = &*opened.store;
     match operation {
         "commit" => {
             let committed = store.commit(commit(parse(arguments)?)?).await?;
@@ -85,11 +82,15 @@ pub(crate) async fn run(
             let first = store.reserve_positions(parse(arguments)?).await?;
             Ok(first.map_or_else(null, |first| first.to_string()))
         }
+        "removeTables" => match &opened.tables {
+            Some(store) => store.remove_tables().await.map(|()| null()),
+            None => Err(Error::new(ErrorKind::Unsupported, "this store has no tables to remove.")),
+        },
         "clear" => store.clear().await.map(|()| null()),
         "health" => store.health().await.map(|()| null()),
         "close" => store.close().await.map(|()| null()),
         "pendingTransactions" | "repairFailedTransaction" | "removeTransactions" => {
-            transactions::run(transactions, operation, arguments).await
+            transactions::run(opened.transactions.as_deref(), operation, arguments).await
         }
         "newId" => store.new_id().await.map(|id| text::string(&id)),
         _ => Err(Error::invalid(format!("there is no operation '{operation}'."))),

@@ -3,8 +3,10 @@
 //! A call is polled once on the calling thread. Where its store answers at once (in memory) the answer is returned;
 //! else it waits at the [`Desk`], under a number. An answer that begins with `!` is an error.
 
+mod azure_table;
 mod call;
 mod desk;
+mod dynamodb;
 mod guard;
 mod mongodb;
 mod open;
@@ -30,13 +32,13 @@ use open::Opened;
 /// A store, as Node.js holds it.
 #[napi]
 pub struct NativeStore {
-    opened: Opened,
+    opened: Arc<Opened>,
     desk: Desk,
 }
 
 impl From<Opened> for NativeStore {
     fn from(opened: Opened) -> Self {
-        Self { opened, desk: Desk::default() }
+        Self { opened: Arc::new(opened), desk: Desk::default() }
     }
 }
 
@@ -50,12 +52,10 @@ impl NativeStore {
         operation: String,
         arguments: String,
     ) -> Result<Either<JsString<'env>, u32>> {
-        let (store, transactions) = (self.opened.store.clone(), self.opened.transactions.clone());
+        let opened = self.opened.clone();
         let is_long = matches!(&*operation, "read" | "addSnapshot" | "snapshot");
-        let mut answering: Answering = Box::pin(
-            guarded(async move { call::run(&*store, transactions.as_deref(), &operation, &arguments).await })
-                .map(text::answer),
-        );
+        let mut answering: Answering =
+            Box::pin(guarded(async move { call::run(&opened, &operation, &arguments).await }).map(text::answer));
         let answer = within_runtime_if_available(|| {
             if is_long {
                 match answering.poll_unpin(&mut Context::from_waker(Waker::noop())) {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annals_core::{DynStore, Error, Result, Transactions};
+use annals_dynamodb::DynamoStore;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::{mongodb, redis, sqlite, tingodb};
+use crate::{azure_table, dynamodb, mongodb, redis, sqlite, tingodb};
 
 /// A store that was opened, and what it has to tell beside its answers.
 pub(crate) struct Opened {
@@ -20,17 +21,21 @@ pub(crate) struct Opened {
     pub(crate) connected: Option<watch::Receiver<bool>>,
     /// The store, where its half-finished commits can be looked after.
     pub(crate) transactions: Option<Arc<dyn Transactions>>,
+    /// The store, where it has tables that can be removed.
+    pub(crate) tables: Option<Arc<DynamoStore>>,
 }
 
 impl From<DynStore> for Opened {
     fn from(store: DynStore) -> Self {
-        Self { store, warnings: Vec::new(), connected: None, transactions: None }
+        Self { store, warnings: Vec::new(), connected: None, transactions: None, tables: None }
     }
 }
 
 /// Opens a store of a type by its options as JSON.
 pub(crate) async fn open(kind: &str, options: &str) -> Result<Opened> {
     match kind {
+        "azuretable" => azure_table::open(parse(kind, options)?).await,
+        "dynamodb" => dynamodb::open(parse(kind, options)?).await,
         "mongodb" => mongodb::open(parse(kind, options)?).await,
         "redis" => redis::open(parse(kind, options)?).await,
         "sqlite" => sqlite::open(parse(kind, options)?).await.map(Opened::from),

@@ -8,7 +8,9 @@ import errors = require('./errors');
 import event = require('./event');
 import factory = require('./factory');
 import paging = require('./paging');
+import type azuretable = require('./native/azuretable');
 import bson = require('./native/bson');
+import type dynamodb = require('./native/dynamodb');
 import type mongodb = require('./native/mongodb');
 import type options = require('./options');
 import type redis = require('./native/redis');
@@ -24,7 +26,13 @@ import streams = require('./streams');
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
 function eventstore(
-  options?: eventstore.Options | eventstore.MongoOptions | eventstore.RedisOptions | eventstore.TingoOptions,
+  options?:
+    | eventstore.Options
+    | eventstore.AzureTableOptions
+    | eventstore.DynamoOptions
+    | eventstore.MongoOptions
+    | eventstore.RedisOptions
+    | eventstore.TingoOptions,
 ): eventstore.Eventstore {
   return factory.createEventstore(options);
 }
@@ -42,9 +50,11 @@ namespace eventstore {
   export import ObjectId = bson.ObjectId;
   export import BsonValue = bson.BsonValue;
 
+  export type AzureTableOptions = azuretable.AzureTableOptions;
   export type Callback<T = void> = callback.Callback<T>;
   export type CallOptions = callback.CallOptions;
   export type Conflict = errors.Conflict;
+  export type DynamoOptions = dynamodb.DynamoOptions;
   export type EventMappings = event.EventMappings;
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;

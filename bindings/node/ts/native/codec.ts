@@ -20,6 +20,9 @@ export interface Forms {
   meaningOf(key: string, value: Json): unknown;
 }
 
+/** What node-eventstore does in clouds: all is plain JSON, and a date comes back as the text that it became. */
+export const jsonText: Codec = { encode: toPlain, concerns: () => false, decode: (value) => value };
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** The bytes of a view. */

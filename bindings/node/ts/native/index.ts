@@ -1,3 +1,5 @@
+import { AzureTableStore } from './azuretable';
+import { DynamoStore } from './dynamodb';
 import { InMemoryStore } from './inmemory';
 import { MongoStore } from './mongodb';
 import { RedisStore } from './redis';
@@ -9,6 +11,8 @@ import { TingoStore } from './tingodb';
  * here, and an arm in `src/open.rs`.
  */
 export const nativeStores = {
+  azuretable: AzureTableStore,
+  dynamodb: DynamoStore,
   inmemory: InMemoryStore,
   mongodb: MongoStore,
   redis: RedisStore,
