@@ -21,6 +21,14 @@ const YOUNG: i64 = 10_000;
 struct Old {
     key: String,
     event: RecordedEvent,
+    /// Whether it was taken in before, or is ours.
+    is_known: bool,
+}
+
+impl Old {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(Self { key: string(row, "RowKey"), event: entity::event(row)?, is_known: entity::is_ours(row) })
+    }
 }
 
 impl AzureTableStore {
@@ -72,8 +80,8 @@ impl AzureTableStore {
         let filter = format!("PartitionKey eq {}{only}", quoted(partition));
         let mut streams: BTreeMap<StreamId, Vec<Old>> = BTreeMap::new();
         for row in self.client.query_all(&self.tables.events, &Query::of(filter)).await? {
-            let event = entity::event(&row)?;
-            streams.entry(event.stream.clone()).or_default().push(Old { key: string(&row, "RowKey"), event });
+            let old = Old::read(&row)?;
+            streams.entry(old.event.stream.clone()).or_default().push(old);
         }
         let mut adopted = 0;
         for (stream, events) in streams {
@@ -92,12 +100,13 @@ impl AzureTableStore {
         let (mut whole, mut by_id): (Vec<Old>, Vec<Change>) = (Vec::new(), Vec::new());
         for (commit_id, mut commit) in commits {
             let is_newest = commit.iter().any(|old| Some(old.event.stream_revision) == newest);
-            if !self.make_whole(stream, &commit_id, &mut commit, is_newest).await? {
+            let is_known = commit.iter().all(|old| old.is_known);
+            if !is_known && !self.make_whole(stream, &commit_id, &mut commit, is_newest).await? {
                 tracing::warn!(%stream, commit = commit_id, "a commit is there only in part and is not shown");
                 continue;
             }
             let mut row = keyed(Row::new(), &kind(stream), &layout::commit_key(stream, &commit_id));
-            row.insert("first".into(), commit.first().map_or(0, |old| old.event.stream_revision).into());
+            row.insert("first".into(), commit.iter().map(|old| old.event.stream_revision).min().into());
             row.insert("count".into(), commit.len().into());
             by_id.push(Change::Put(row));
             whole.extend(commit);
@@ -109,7 +118,7 @@ impl AzureTableStore {
             self.client.transact(&self.tables.index, &pack).await?.map_err(|refusal| refusal.into_error())?;
         }
         self.move_head(stream, last).await?;
-        let marks = whole.iter().map(|old| {
+        let marks = whole.iter().filter(|old| !old.is_known).map(|old| {
             let mut row = keyed(Row::new(), partition, &old.key);
             row.insert("restInCommitStream".into(), old.event.rest_in_commit_stream.into());
             Change::Merge(row, "*".into())
@@ -137,7 +146,7 @@ impl AzureTableStore {
         if is_cut(commit) {
             commit.clear();
             for row in self.rows_of_commit(stream, commit_id).await? {
-                commit.push(Old { key: string(&row, "RowKey"), event: entity::event(&row)? });
+                commit.push(Old::read(&row)?);
             }
         }
         if is_cut(commit) || is_newest {
@@ -155,7 +164,7 @@ impl AzureTableStore {
                     Some(event) => {
                         let key = layout::key(&event.id);
                         self.put_events(std::slice::from_ref(&event)).await?;
-                        commit.push(Old { key, event });
+                        commit.push(Old { key, event, is_known: false });
                     }
                     None if n < end => return Ok(false),
                     None => break,
@@ -168,6 +177,7 @@ impl AzureTableStore {
         let count = u32::try_from(commit.len()).unwrap_or(u32::MAX);
         for (old, n) in commit.iter_mut().zip(1..) {
             old.event.rest_in_commit_stream = count - n;
+            old.is_known = false;
         }
         Ok(true)
     }

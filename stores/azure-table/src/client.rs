@@ -56,6 +56,8 @@ impl Query {
 pub(crate) struct Client {
     http: reqwest::Client,
     endpoint: String,
+    /// The same without what may be secret in it.
+    address: String,
     credentials: Credentials,
     is_closed: AtomicBool,
     sent: AtomicU64,
@@ -85,12 +87,7 @@ impl Client {
                 Error::invalid("no HTTPS client can be made: is there a store of certificates?").with_source(e)
             })?;
         let (is_closed, sent) = (AtomicBool::new(false), AtomicU64::new(0));
-        Ok(Self { http, endpoint: config.endpoint(), credentials, is_closed, sent })
-    }
-
-    /// Where the service is, without what is secret.
-    pub(crate) fn endpoint(&self) -> &str {
-        self.endpoint.split(['?', '@']).next().unwrap_or_default()
+        Ok(Self { http, endpoint: config.endpoint(), address: config.address(), credentials, is_closed, sent })
     }
 
     /// How many requests were sent.
@@ -251,14 +248,14 @@ impl Client {
             match answer {
                 Ok(Ok(answer)) => return Ok(Ok(answer)),
                 Ok(Err(refusal)) if tries < TRIES && refusal.may_pass() => {
-                    tracing::debug!(endpoint = self.endpoint(), %refusal, tries, "a request is repeated");
+                    tracing::debug!(endpoint = self.address, %refusal, tries, "a request is repeated");
                 }
                 Ok(Err(refusal)) if refusal.may_pass() => return Err(refusal.into_error()),
                 Ok(Err(refusal)) => return Ok(Err(refusal)),
                 Err(error) if tries < TRIES && !error.is_timeout() && !error.is_builder() => {
-                    tracing::debug!(endpoint = self.endpoint(), error = %error.without_url(), tries, "a request is repeated");
+                    tracing::debug!(endpoint = self.address, error = %error.without_url(), tries, "a request is repeated");
                 }
-                Err(error) => return Err(unanswered(error).with_context("azure", self.endpoint())),
+                Err(error) => return Err(unanswered(error).with_context("azure", &self.address)),
             }
             pause(tries).await;
         }

@@ -61,7 +61,7 @@ impl fmt::Debug for AzureTableConfig {
             .field("storage_account", &self.storage_account)
             .field("storage_access_key", &self.storage_access_key.as_ref().map(|_| "…"))
             .field("sas_token", &self.sas_token.as_ref().map(|_| "…"))
-            .field("host", &self.storage_table_host.as_deref().and_then(|host| host.split(['?', '@']).next()))
+            .field("storage_table_host", &self.address())
             .field("events_table_name", &self.events_table_name)
             .field("undispatched_events_table_name", &self.undispatched_events_table_name)
             .field("snapshots_table_name", &self.snapshots_table_name)
@@ -158,6 +158,13 @@ impl AzureTableConfig {
             Some(host) => format!("https://{}", host.trim_end_matches('/')),
             None => format!("https://{}.table.core.windows.net", self.storage_account),
         }
+    }
+
+    /// The address without what may be secret in it.
+    pub(crate) fn address(&self) -> String {
+        let Ok(url) = reqwest::Url::parse(&self.endpoint()) else { return "…".into() };
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
     }
 
     /// Refuses what can't work. Gives the key's bytes.

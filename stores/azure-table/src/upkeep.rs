@@ -20,7 +20,8 @@ impl AzureTableStore {
             self.recover().await?;
         }
         if is_new || self.config.node_eventstore_writes {
-            self.adopt_all(false).await?;
+            // An index that is empty lacks what we wrote too.
+            self.adopt_all(is_new).await?;
         }
         Ok(())
     }

@@ -1,0 +1,137 @@
+//! Every request of a commit fails in every way, one after another: nothing is there by half then, and the same commit
+//! again gives the same result.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+#[path = "common/proxy.rs"]
+mod proxy;
+
+use std::time::Duration;
+
+use annals_azure_table::AzureTableStore;
+use annals_core::{ErrorKind, Filter, Read, Store, StreamId};
+use annals_test_servers::AzuriteServer;
+use common::{all, append, assert_whole, commit, open};
+use proxy::{Fault, HttpProxy};
+
+/// A store behind a proxy, and the same tables without it.
+struct Behind {
+    proxy: HttpProxy,
+    store: AzureTableStore,
+    direct: AzureTableStore,
+}
+
+async fn behind(timeout: Duration) -> Behind {
+    let shared = AzuriteServer::shared().await;
+    let proxy = HttpProxy::start(shared.address()).await;
+    let direct = common::named(shared.connection_string().parse().unwrap(), shared.prefix());
+    let direct = open(&direct.node_eventstore_writes(false)).await;
+    let address = shared.address().to_string();
+    let through = shared.connection_string().replace(&address, &proxy.address().to_string());
+    let through = common::named(through.parse().unwrap(), shared.prefix()).timeout(timeout);
+    Behind { store: open(&through).await, proxy, direct }
+}
+
+/// A stream of its own, in a context of its own.
+fn stream(case: &str) -> StreamId {
+    StreamId::new(case).context(case)
+}
+
+/// How many requests a commit of so many events takes, the second one of a stream.
+async fn requests(behind: &Behind, case: &str, events: usize) -> usize {
+    append(&behind.store, stream(case), "before", 2).await;
+    behind.proxy.heal();
+    append(&behind.store, stream(case), "measured", events).await;
+    behind.proxy.seen().len()
+}
+
+/// Has so many requests of a commit fail from the n-th on, and looks at what is there.
+async fn fail(behind: &Behind, fault: Fault, events: usize, from: usize, count: usize) -> bool {
+    let Behind { proxy, store, direct } = behind;
+    let case = format!("{fault:?}-{events}-{from}-{count}");
+    append(store, stream(&case), "before", 2).await;
+    proxy.plan(fault, from, count);
+    let first = store.commit(commit(stream(&case), "tried", events)).await;
+    let failed = proxy.heal();
+    if let Err(error) = &first {
+        assert!(error.is_retryable(), "{case}: {error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout), "{case}: {error:?}");
+    }
+    let context = Filter { context: Some(case.as_str().into()), ..Filter::default() };
+    for read in [Read::scope(context.clone()), Read::stream(stream(&case))] {
+        let found = all(direct, read).await;
+        assert_whole(&found);
+        assert!(found.len() == 2 + events || found.len() == 2 && first.is_err(), "{case}: {} events", found.len());
+    }
+    let again = store.commit(commit(stream(&case), "tried", events)).await.unwrap();
+    assert_eq!(again.events.len(), events, "{case}");
+    if let Ok(first) = &first {
+        assert!(!first.repeated && again.repeated, "{case}");
+        assert_eq!(first.events, again.events, "{case}");
+    }
+    let found = all(direct, Read::stream(stream(&case))).await;
+    assert_whole(&found);
+    assert_eq!(found[2..], again.events, "{case}");
+    assert_eq!(all(direct, Read::scope(context)).await, found, "{case}");
+    let mut undispatched = Read::stream(stream(&case));
+    undispatched.undispatched = true;
+    assert_eq!(all(direct, undispatched).await, found, "{case}: nothing is missing for the outbox");
+    // The next writer finds the stream where it is.
+    append(direct, stream(&case), "after", 1).await;
+    failed > 0
+}
+
+/// Every request of a commit in turn.
+async fn fail_each(fault: Fault, sizes: &[usize], counts: &[usize]) {
+    let timeout = if matches!(fault, Fault::Stalled | Fault::StalledAfter) { 1_500 } else { 30_000 };
+    let behind = behind(Duration::from_millis(timeout)).await;
+    for events in sizes {
+        let requests = requests(&behind, &format!("{fault:?}-{events}"), *events).await;
+        for count in counts {
+            for from in 0..requests {
+                assert!(fail(&behind, fault, *events, from, *count).await, "request {from} of {requests} was made");
+            }
+        }
+    }
+}
+
+/// A request fails once, or everything does from it on.
+const BOTH: [usize; 2] = [1, usize::MAX];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttled() {
+    fail_each(Fault::Refused(503), &[1, 3], &BOTH).await;
+    fail_each(Fault::Refused(429), &[1], &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_after_it_was_done() {
+    fail_each(Fault::Lost(500), &[1, 3], &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_before_it_was_done() {
+    fail_each(Fault::Cut, &[1, 3], &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_after_it_was_done() {
+    fail_each(Fault::CutAfter, &[1, 3], &BOTH).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled() {
+    fail_each(Fault::Stalled, &[1], &[1]).await;
+    fail_each(Fault::StalledAfter, &[1], &[1]).await;
+}
+
+/// More than one transaction holds: put aside in parts first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_commit_fails_after_any_request() {
+    fail_each(Fault::Lost(503), &[50], &[usize::MAX]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_commit_fails_before_any_request() {
+    fail_each(Fault::Refused(500), &[50], &[usize::MAX]).await;
+}
