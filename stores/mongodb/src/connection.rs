@@ -10,7 +10,7 @@ use bson::{Document, RawDocumentBuf, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 use mongodb::event::sdam::SdamEvent;
-use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern};
 use mongodb::{Client, Collection, Database};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -57,8 +57,17 @@ impl Connection {
         let connected = watch::Sender::new(false);
         let mut options = options(config, connected.clone()).await.map_err(at)?;
         options.command_event_handler = observer.map(EventHandler::Callback);
+        let says_what_is_read = options.read_concern.is_some();
         let client = Client::with_options(options).map_err(|e| at(from_mongo(e)))?;
-        let database = client.database(&config.database);
+        let mut database = client.database(&config.database);
+        let hello = match tokio::time::timeout(config.timeout, hello(&database)).await {
+            Ok(hello) => hello.map_err(|e| at(from_mongo(e)))?,
+            Err(_) => return Err(at(late())),
+        };
+        if is_replicated(&hello) && !says_what_is_read {
+            let options = DatabaseOptions::builder().read_concern(ReadConcern::majority()).build();
+            database = client.database_with_options(&config.database, options);
+        }
         let collection = |name: &str| database.collection(name);
         let link = Link {
             events: collection(&config.events_name),
@@ -68,10 +77,6 @@ impl Connection {
             positions: config.positions_name.as_deref().map(collection),
             database: database.clone(),
             client,
-        };
-        let hello = match tokio::time::timeout(config.timeout, hello(&database)).await {
-            Ok(hello) => hello.map_err(|e| at(from_mongo(e)))?,
-            Err(_) => return Err(at(late())),
         };
         connected.send_replace(true);
         let heart = config.heartbeat.map(|interval| tokio::spawn(beat(database, connected.clone(), interval)));
@@ -166,7 +171,6 @@ async fn options(config: &MongoConfig, connected: watch::Sender<bool>) -> Result
     let mut options = ClientOptions::parse(config.connection_string()?).await.map_err(from_mongo)?;
     options.server_selection_timeout.get_or_insert(config.timeout);
     options.connect_timeout.get_or_insert(config.timeout);
-    options.read_concern.get_or_insert(ReadConcern::majority());
     let mut write_concern = options.write_concern.take().unwrap_or_default();
     write_concern.w.get_or_insert(Acknowledgment::Majority);
     write_concern.journal.get_or_insert(true);
@@ -195,13 +199,16 @@ async fn hello(database: &Database) -> mongodb::error::Result<Document> {
     }
 }
 
-/// Whether it is part of a replica set or the entrance to a sharded cluster, new enough for transactions.
+/// Whether it is part of a replica set, or the entrance to a sharded cluster.
+fn is_replicated(hello: &Document) -> bool {
+    hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid")
+}
+
+/// Whether it has transactions: such a one, new enough.
 fn has_transactions(hello: &Document) -> bool {
     let wire = hello.get_i32("maxWireVersion").unwrap_or(0);
-    let has_sessions = hello.contains_key("logicalSessionTimeoutMinutes");
-    let is_set = hello.contains_key("setName") && wire >= 7;
-    let is_sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") && wire >= 8;
-    has_sessions && (is_set || is_sharded)
+    let enough = if hello.contains_key("setName") { 7 } else { 8 };
+    is_replicated(hello) && hello.contains_key("logicalSessionTimeoutMinutes") && wire >= enough
 }
 
 /// Asks at each interval whether the server is there.
@@ -211,5 +218,26 @@ async fn beat(database: Database, connected: watch::Sender<bool>, interval: Dura
         let ping = tokio::time::timeout(interval / 2, database.run_command(doc! { "ping": 1 })).await;
         let answered = matches!(ping, Ok(Ok(_)));
         connected.send_if_modified(|connected| std::mem::replace(connected, answered) != answered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_of_itself_tells_whether_it_has_transactions() {
+        let session = doc! { "logicalSessionTimeoutMinutes": 30 };
+        let of = |more: Document| {
+            let mut hello = session.clone();
+            hello.extend(more);
+            (is_replicated(&hello), has_transactions(&hello))
+        };
+        assert_eq!(of(doc! { "setName": "rs", "maxWireVersion": 7 }), (true, true));
+        assert_eq!(of(doc! { "setName": "rs", "maxWireVersion": 6 }), (true, false));
+        assert_eq!(of(doc! { "msg": "isdbgrid", "maxWireVersion": 8 }), (true, true));
+        assert_eq!(of(doc! { "msg": "isdbgrid", "maxWireVersion": 7 }), (true, false));
+        assert_eq!(of(doc! { "maxWireVersion": 21 }), (false, false));
+        assert!(!has_transactions(&doc! { "setName": "rs", "maxWireVersion": 21 }));
     }
 }

@@ -26,7 +26,7 @@
 //! node-eventstore that writes too takes positions before it writes: what it writes may become visible late.)
 //!
 //! An acknowledged commit is in the journals of a majority of the servers, and reads show only what is (`w=majority`,
-//! `journal=true`, `readConcernLevel=majority`), unless the URL says otherwise.
+//! `journal=true`, and where there are several servers `readConcernLevel=majority`), unless the URL says otherwise.
 //!
 //! # Limits
 //! MongoDB 4.2 or newer. A commit has at most 10,000 events and somewhat less than 16 MiB, payloads are nested at most 90

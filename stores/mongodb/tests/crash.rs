@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 /// Tells the child where the server is, and whether there are positions.
 const URL: &str = "ANNALS_MONGODB_CRASH_URL";
-const KILLS: u64 = 100;
+const KILLS: u64 = 60;
 
 fn main() -> ExitCode {
     let in_child: Open = Arc::new(|folder| Box::pin(async move { open(&std::env::var(URL).unwrap(), &folder).await }));
