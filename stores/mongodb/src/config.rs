@@ -22,9 +22,9 @@ use mongodb::options::ConnectionString;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MongoConfig {
-    /// The servers, each a host and a port. Not used where there is a [URL](MongoConfig::url).
+    /// The servers, each a host and a port. Empty where a URL names them.
     pub servers: Vec<(String, u16)>,
-    /// The user to authenticate as. Not used where there is a URL, or no password.
+    /// The user to authenticate as. Not used without a password, nor where there is a URL.
     pub username: Option<String>,
     /// The user's password.
     pub password: Option<String>,
