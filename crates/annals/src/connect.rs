@@ -41,6 +41,13 @@ pub async fn open(url: &str) -> Result<DynStore> {
             ErrorKind::Unsupported,
             "the MongoDB store is not in this build: switch on annals' feature `mongodb`.",
         )),
+        #[cfg(feature = "dynamodb")]
+        "dynamodb" => Ok(Arc::new(annals_dynamodb::DynamoStore::open(url.parse()?).await?)),
+        #[cfg(not(feature = "dynamodb"))]
+        "dynamodb" => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the DynamoDB store is not in this build: switch on annals' feature `dynamodb`.",
+        )),
         #[cfg(feature = "tingodb")]
         "tingodb" => Ok(Arc::new(annals_tingodb::TingoStore::open(url.parse()?).await?)),
         #[cfg(not(feature = "tingodb"))]
@@ -57,7 +64,7 @@ pub async fn open(url: &str) -> Result<DynStore> {
         )),
         _ => {
             let message = format!(
-                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb: and azure-table:."
+                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:."
             );
             Err(Error::new(ErrorKind::Unsupported, message))
         }

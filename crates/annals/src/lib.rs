@@ -46,6 +46,7 @@
 //! | `redis://localhost:6379/0`, `rediss://…`, `redis+unix:///…` | `redis` | `redis::RedisStore` |
 //! | `mongodb://localhost:27017/eventstore`, `mongodb+srv://…` | `mongodb` | `mongodb::MongoStore` |
 //! | `azure-table:AccountName=…;AccountKey=…` | `azure-table` | `azure_table::AzureTableStore` |
+//! | `dynamodb://us-west-2/events` | `dynamodb` | `dynamodb::DynamoStore` |
 //! | `tingodb:data/orders` | `tingodb` | `tingodb::TingoStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
@@ -55,6 +56,8 @@ mod connect;
 #[cfg(feature = "azure-table")]
 pub use annals_azure_table as azure_table;
 pub use annals_core::*;
+#[cfg(feature = "dynamodb")]
+pub use annals_dynamodb as dynamodb;
 #[cfg(feature = "mongodb")]
 pub use annals_mongodb as mongodb;
 #[cfg(feature = "redis")]

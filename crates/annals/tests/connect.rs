@@ -31,7 +31,11 @@ async fn urls_open_the_stores_they_name() {
 async fn urls_that_name_no_store_say_what_there_is() {
     for (url, kind, says) in [
         ("orders.db", ErrorKind::InvalidArgument, "sqlite:orders.db"),
-        ("oracle://secret@host", ErrorKind::Unsupported, "memory:, sqlite:, redis:, mongodb:, tingodb: and azure-table:"),
+        (
+            "oracle://secret@host",
+            ErrorKind::Unsupported,
+            "memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:",
+        ),
         ("memory:?position=1", ErrorKind::InvalidArgument, "?positions=true"),
     ] {
         let error = annals::connect(url).await.unwrap_err();
@@ -66,6 +70,27 @@ async fn a_tingodb_url_opens_its_files() {
     for first_revision in [0, 1] {
         let es = annals::connect(&url).await.unwrap();
         assert_eq!(es.store().capabilities().name, "tingodb");
+        let mut stream = es.load::<u32>(StreamId::new("a")).await.unwrap();
+        stream.append(1);
+        let committed = stream.commit().await.unwrap();
+        assert_eq!(committed.events[0].stream_revision, first_revision);
+        assert_eq!(committed.events[0].position, Some(first_revision + 1));
+        es.close().await.unwrap();
+    }
+}
+
+#[cfg(feature = "dynamodb")]
+#[tokio::test]
+async fn a_dynamodb_url_opens_its_tables() {
+    let shared = annals_test_servers::DynamoServer::shared().await;
+    let (endpoint, prefix) = (shared.url(), shared.prefix());
+    let url = format!(
+        "dynamodb://id:secret@us-west-2/{prefix}events?endpoint={endpoint}&snapshots={prefix}s&undispatched={prefix}u\
+         &positions=true"
+    );
+    for first_revision in [0, 1] {
+        let es = annals::connect(&url).await.unwrap();
+        assert_eq!(es.store().capabilities().name, "dynamodb");
         let mut stream = es.load::<u32>(StreamId::new("a")).await.unwrap();
         stream.append(1);
         let committed = stream.commit().await.unwrap();

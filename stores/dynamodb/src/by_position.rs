@@ -154,8 +154,11 @@ impl<'a> Leads<'a> {
 
     /// The next leads, at most so many; none at the end.
     async fn next(&mut self, count: usize) -> Result<Vec<Lead>> {
+        let mut limit = count;
         while self.waiting.len() < count {
-            self.pager.set_limit(count);
+            // Of few streams there may be little in much.
+            self.pager.set_limit(limit);
+            limit = (limit * 4).min(1000).max(count);
             let Some(items) = self.pager.next().await? else { break };
             for item in items {
                 self.lead(Run::of(item)?);

@@ -49,7 +49,8 @@ impl DynamoStore {
         let link = self.client.link()?;
         let key = StreamKey::of(&commit.stream);
         let free = matches!(commit.expected, ExpectedRevision::FreeFrom(_));
-        let mut known = if free { None } else { self.heads.of(&commit.stream) };
+        // Where node-eventstore has other keys, its events don't refuse ours.
+        let mut known = if free || key.is_apart() { None } else { self.heads.of(&commit.stream) };
         let mut pause = Pause::default();
         for _ in 0..TRIES {
             let asked = known.is_none();

@@ -1,21 +1,23 @@
-//! Which large commits are known to be there in whole.
+//! Which commits are known to be there in whole, of those where it had to be asked.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use annals_core::Text;
 
 /// So many are remembered, and then forgotten together.
 const REMEMBERED: usize = 10_000;
 
-/// Aggregate ids with the names of guards.
+/// Since when, by aggregate ids and the names of guards.
 #[derive(Default)]
-pub(crate) struct Completed(Mutex<HashSet<(Text, String)>>);
+pub(crate) struct Completed(Mutex<HashMap<(Text, String), Instant>>);
 
 impl Completed {
-    pub(crate) fn has(&self, aggregate_id: &Text, guard: &str) -> bool {
+    /// Whether a commit is known to have been there in whole at this time.
+    pub(crate) fn has(&self, aggregate_id: &Text, guard: &str, at: Instant) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&(aggregate_id.clone(), guard.to_owned()))
+        known.get(&(aggregate_id.clone(), guard.to_owned())).is_some_and(|since| *since <= at)
     }
 
     pub(crate) fn add(&self, aggregate_id: &Text, guard: String) {
@@ -23,7 +25,7 @@ impl Completed {
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert((aggregate_id.clone(), guard));
+        known.entry((aggregate_id.clone(), guard)).or_insert_with(Instant::now);
     }
 
     pub(crate) fn forget_all(&self) {

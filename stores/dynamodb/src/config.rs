@@ -47,8 +47,6 @@ pub struct DynamoConfig {
     pub stream_view: Option<String>,
     /// Whether every event gets a global position.
     pub positions: bool,
-    /// Whether everything is indexed by time, so that reads across streams cost what they show.
-    pub index: bool,
     /// How long connecting may take.
     pub timeout: Duration,
     /// How long an answer may take.
@@ -109,7 +107,6 @@ impl fmt::Debug for DynamoConfig {
             .field("capacity", &self.capacity)
             .field("stream_view", &self.stream_view)
             .field("positions", &self.positions)
-            .field("index", &self.index)
             .finish_non_exhaustive()
     }
 }
@@ -136,7 +133,6 @@ impl Default for DynamoConfig {
             capacity: Capacity::default(),
             stream_view: None,
             positions: false,
-            index: false,
             timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(10),
             attempts: 10,
@@ -186,13 +182,6 @@ impl DynamoConfig {
         self
     }
 
-    /// Switches the index by time on or off.
-    #[must_use]
-    pub fn index(mut self, index: bool) -> Self {
-        self.index = index;
-        self
-    }
-
     /// Has new tables paid for by the request.
     #[must_use]
     pub fn on_demand(mut self) -> Self {
@@ -222,7 +211,13 @@ impl DynamoConfig {
         let Capacity { events, snapshots, undispatched } = &self.capacity;
         let units = [events, snapshots, undispatched];
         let views = ["NEW_IMAGE", "NEW_AND_OLD_IMAGES", "OLD_IMAGE", "KEYS_ONLY"];
-        let fault = if let Some(name) = names.iter().find(|name| !is_name(name)) {
+        let endpoint = self.chosen_endpoint();
+        let is_plain = |url: &Url| {
+            ["http", "https"].contains(&url.scheme()) && url.username().is_empty() && url.password().is_none()
+        };
+        let fault = if endpoint.is_some_and(|endpoint| !Url::parse(&endpoint).is_ok_and(|url| is_plain(&url))) {
+            "the endpoint is a URL as http://localhost:8000 is one, without user and password.".to_owned()
+        } else if let Some(name) = names.iter().find(|name| !is_name(name)) {
             format!("'{name}' can't be the name of a table: DynamoDB takes 3 to 255 of a-z, A-Z, 0-9, _, - and .")
         } else if names.iter().enumerate().any(|(n, name)| names[..n].contains(name)) {
             "events, snapshots, undispatched events and what annals adds each need a table of their own.".to_owned()
@@ -264,7 +259,6 @@ impl DynamoConfig {
             "undispatched_write_units" => self.capacity.undispatched.1 = number()?,
             "stream" => self.stream_view = Some(value.into()),
             "positions" => self.positions = truth()?,
-            "index" => self.index = truth()?,
             "timeout" => self.timeout = millis()?,
             "response_timeout" => self.response_timeout = millis()?,
             "attempts" => self.attempts = number()?,
@@ -272,7 +266,7 @@ impl DynamoConfig {
                 return Err(Error::invalid(format!(
                     "DynamoDB has no option {name}. There are endpoint, profile, events, snapshots, undispatched, annals, \
                      on_demand, events_read_units, events_write_units, snapshots_read_units, snapshots_write_units, \
-                     undispatched_read_units, undispatched_write_units, stream, positions, index, timeout, \
+                     undispatched_read_units, undispatched_write_units, stream, positions, timeout, \
                      response_timeout and attempts."
                 )));
             }
@@ -283,8 +277,8 @@ impl DynamoConfig {
 
 /// `dynamodb://us-west-2/events?option=value`: the region and the events' table, each of which may be left out
 /// (`dynamodb://`), and options: `endpoint` (a URL), `profile`, `events`, `snapshots`, `undispatched`, `annals` (tables;
-/// `undispatched=false` for none), `events_read_units` and the like, `stream` (`NEW_IMAGE`, …), `on_demand`, `positions`,
-/// `index` (`true`, `false`), `timeout`, `response_timeout` (ms), `attempts`. Credentials are
+/// `undispatched=false` for none), `events_read_units` and the like, `stream` (`NEW_IMAGE`, …), `on_demand`, `positions`
+/// (`true`, `false`), `timeout`, `response_timeout` (ms), `attempts`. Credentials are
 /// best left to AWS's chain; `dynamodb://id:secret@…` gives them, percent-encoded. Fails with `InvalidArgument`.
 impl FromStr for DynamoConfig {
     type Err = Error;

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::DispatchFailure;
 
 /// A failed call.
 pub(crate) type Failed<E> = SdkError<E, HttpResponse>;
@@ -26,11 +27,16 @@ fn passes(code: &str) -> bool {
     THROTTLED.contains(&code) || PASSING.contains(&code)
 }
 
+/// Whether the connection failed.
+fn is_lost(failure: &DispatchFailure) -> bool {
+    failure.is_io() || failure.as_other().is_some()
+}
+
 /// Whether the same call may succeed in a moment.
 pub(crate) fn may_pass<E: ProvideErrorMetadata>(error: &Failed<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        SdkError::DispatchFailure(failure) => is_lost(failure) || failure.is_timeout(),
         SdkError::ServiceError(refused) => {
             refused.raw().status().is_server_error() || refused.err().code().is_some_and(passes)
         }
@@ -73,7 +79,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             (ErrorKind::Timeout, "DynamoDB can't be reached in time: are the endpoint and the region right?", true)
         }
-        SdkError::DispatchFailure(failure) if failure.is_io() => (
+        SdkError::DispatchFailure(failure) if is_lost(failure) => (
             ErrorKind::Connection,
             "the connection to DynamoDB failed or was lost. A commit may be there: repeat it with the same id.",
             true,

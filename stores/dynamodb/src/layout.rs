@@ -44,6 +44,11 @@ impl StreamKey {
         Self { stream: stream.clone(), prefix, suffix }
     }
 
+    /// Whether node-eventstore has other sort keys for this stream.
+    pub(crate) fn is_apart(&self) -> bool {
+        !self.suffix.is_empty()
+    }
+
     /// The sort key of a revision.
     pub(crate) fn row(&self, revision: u64) -> String {
         format!("{}{revision:016}{}", self.prefix, self.suffix)

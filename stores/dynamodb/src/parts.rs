@@ -11,6 +11,7 @@
 //! nothing is to be seen, and what was put aside means nothing.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use annals_core::{Result, StreamId};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -223,7 +224,7 @@ impl DynamoStore {
     /// Has a large commit be there in whole; whether it may not have been.
     pub(crate) async fn complete(&self, link: &Link, stream: &StreamId, commit_id: &str) -> Result<bool> {
         let name = own::guard(stream, commit_id);
-        if self.completed.has(&stream.aggregate_id, &name) {
+        if self.completed.has(&stream.aggregate_id, &name, Instant::now()) {
             return Ok(false);
         }
         let guard = self.guard(link, stream, commit_id).await?;

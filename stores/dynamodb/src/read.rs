@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use annals_core::{Cursor, Order, Page, Read, RecordedEvent, Result, Scope};
 
@@ -126,7 +127,10 @@ impl DynamoStore {
                 break;
             }
         }
-        take(runs.end(is_cut).await?, &mut events);
+        // What waits is the next page's where this one is full.
+        if !is_cut || events.len() < limit {
+            take(runs.end(is_cut).await?, &mut events);
+        }
         let size = page_size(&events, limit);
         let has_next = is_cut || size < events.len();
         self.remember_end(read, key, &events, place.is_none(), has_next);
@@ -181,11 +185,12 @@ impl DynamoStore {
             }
         };
         if read.undispatched {
+            let began = Instant::now();
             if self.config.use_undispatched_table {
                 self.each_copy(link, keep).await?;
             }
             let mut kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-            self.mend(link, read, &mut kept).await?;
+            self.mend(link, read, &mut kept, began).await?;
             let (found, is_cut) = kept.sorted();
             let mut events = Vec::with_capacity(found.len());
             for mut stored in found {

@@ -1,6 +1,7 @@
 //! Reads of what is undispatched: all copies are looked at.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use annals_core::{Read, Result, StreamId, Text};
 use aws_sdk_dynamodb::types::{Get, TransactGetItem};
@@ -25,9 +26,10 @@ impl DynamoStore {
         futures::future::try_join_all(each).await.map(drop)
     }
 
-    /// Adds what is missing of commits of which some copies were seen: they may have been written while others were read.
+    /// Adds what is missing of commits of which some copies were seen for the first time: they may have been written while others were read.
     /// (Or they are dispatched. Copies that node-eventstore wrote don't say how many there are.)
-    pub(crate) async fn mend(&self, link: &Link, read: &Read, kept: &mut Kept) -> Result<()> {
+    /// `began`: when reading the copies did.
+    pub(crate) async fn mend(&self, link: &Link, read: &Read, kept: &mut Kept, began: Instant) -> Result<()> {
         let mut seen: BTreeMap<(StreamId, Text, u64, u64, bool), Vec<u64>> = BTreeMap::new();
         for stored in kept.held() {
             if let Some((index, size)) = stored.place.filter(|(_, size)| *size > 1) {
@@ -37,7 +39,9 @@ impl DynamoStore {
             }
         }
         for ((stream, commit_id, first, size, in_parts), indices) in seen {
-            if indices.len() as u64 == size {
+            let guard = own::guard(&stream, &commit_id);
+            // What is missing of a commit known to be whole is dispatched.
+            if indices.len() as u64 == size || self.completed.has(&stream.aggregate_id, &guard, began) {
                 continue;
             }
             if in_parts {
@@ -59,6 +63,7 @@ impl DynamoStore {
                     kept.push(stored);
                 }
             }
+            self.completed.add(&stream.aggregate_id, guard);
         }
         Ok(())
     }

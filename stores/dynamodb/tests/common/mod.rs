@@ -1,6 +1,9 @@
 //! The DynamoDB that a test process shares, stores in it, and what tests do with them.
 #![allow(unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test uses a part of it")]
 
+pub mod gateway;
+pub mod old;
+
 use annals_core::{
     Commit, Committed, NewEvent, Page, Payload, Read, RecordedEvent, Result, Store, StreamId, Timestamp,
 };
