@@ -22,7 +22,7 @@ impl Writer {
     pub(crate) fn complete(&mut self, number: u32) -> Result<bool> {
         let Some(missing) = self.missing(number)? else { return Ok(false) };
         let base = self.events.append(&missing.records)?;
-        let stream = {
+        let (stream, last) = {
             let mut state = self.shared.state.write();
             let mut commit = state.index.halves.remove(&number).unwrap_or_default();
             for (place, bytes) in &missing.documents {
@@ -34,9 +34,10 @@ impl Writer {
             }
             commit.sort_by_key(|n| state.index.slots[*n as usize].revision);
             state.index.show(&commit);
-            state.index.streams[number as usize].id.clone()
+            let last = commit.iter().map(|n| state.index.slots[*n as usize].position).max().unwrap_or(0);
+            (state.index.streams[number as usize].id.clone(), last)
         };
-        self.position = self.position.max(self.shared.state.read().index.last_position);
+        self.position = self.position.max(last);
         tracing::info!(%stream, events = missing.documents.len(), "completed a commit that a crash cut");
         self.remove_transactions(&stream)?;
         Ok(true)

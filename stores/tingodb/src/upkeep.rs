@@ -52,7 +52,6 @@ pub(crate) fn open(config: &TingoConfig) -> Result<Writer> {
     }
     let reserved = positions.kept.get(&config.events).map_or(0, |(_, position)| *position);
     others.positions = positions.kept.into_iter().map(|(key, (place, _))| (key, place)).collect();
-    let position = reserved.max(events.index.last_position);
     let state = State {
         index: events.index,
         snapshots,
@@ -68,10 +67,13 @@ pub(crate) fn open(config: &TingoConfig) -> Result<Writer> {
         snapshots: snapshots_log,
         transactions: transactions_log,
         positions: positions_log,
-        position,
+        position: reserved,
     };
     writer.tidy([of_events, of_snapshots, of_transactions, of_positions.unwrap_or_default()], wasteful)?;
     writer.withdraw_ours()?;
+    // The positions of a commit that was withdrawn are given again, so that none is missing.
+    let last = writer.shared.state.read().index.last_position();
+    writer.position = writer.position.max(last);
     Ok(writer)
 }
 

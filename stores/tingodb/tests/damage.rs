@@ -55,6 +55,24 @@ async fn a_file_cut_anywhere_holds_every_commit_that_is_whole_and_no_part_of_one
 }
 
 #[tokio::test]
+async fn the_positions_of_a_commit_that_was_cut_are_given_again() {
+    let folder = Folder::new();
+    let config = folder.config().positions(true);
+    let store = TingoStore::open(config.clone()).await.unwrap();
+    store.commit(commit("a", "one", 1)).await.unwrap();
+    store.commit(commit("b", "three", 3)).await.unwrap();
+    store.close().await.unwrap();
+    let bytes = fs::read(folder.file("events")).unwrap();
+    for record in 2..4 {
+        fs::write(folder.file("events"), &bytes[..records(&bytes)[record]]).unwrap();
+        let store = TingoStore::open(config.clone()).await.unwrap();
+        let committed = store.commit(commit("c", "two", 2)).await.unwrap();
+        assert_eq!(committed.events.iter().map(|e| e.position).collect::<Vec<_>>(), [Some(2), Some(3)]);
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn zeros_at_the_end_are_what_was_not_written_any_more() {
     let (folder, bytes) = filled().await;
     for cut in [0, 1, 30, 46, 200, bytes.len() - 1, bytes.len()] {

@@ -52,7 +52,6 @@ pub(crate) struct Index {
     kind_of: HashMap<(Option<Text>, Option<Text>), u32>,
     /// Streams whose last commit is there only in part, with what there is of it. No read shows it.
     pub(crate) halves: HashMap<u32, Vec<u32>>,
-    pub(crate) last_position: u64,
 }
 
 impl Index {
@@ -152,8 +151,12 @@ impl Index {
             let key = self.hash(key);
             self.keyed.insert(key, made);
         }
-        self.last_position = self.last_position.max(new.position.unwrap_or(0));
         made
+    }
+
+    /// The highest position that an event has.
+    pub(crate) fn last_position(&self) -> u64 {
+        self.slots.iter().filter(|slot| !slot.is_gone()).map(|slot| slot.position).max().unwrap_or(0)
     }
 
     /// Whether a new record of a slot's document says the same of where the event belongs.
