@@ -193,11 +193,14 @@ pub(crate) fn check(event: &RecordedEvent) -> Result<()> {
 }
 
 pub(crate) fn check_date(stamp: Timestamp) -> Result<()> {
-    // 1601-01-01 to 9999-12-31
-    if (-11_644_473_600_000..=253_402_300_799_999).contains(&stamp.as_millis()) {
+    // From 1601-01-01; to the last that can be written as a date whatever the time zone is.
+    let last = jiff::Timestamp::MAX.as_second() * 1_000 - 1;
+    if (-11_644_473_600_000..=last).contains(&stamp.as_millis()) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{stamp} can't be stored: Azure Table Storage has dates from 1601 to 9999.")))
+    Err(Error::invalid(format!(
+        "{stamp} can't be stored: Azure Table Storage has dates from 1601-01-01 to 9999-12-30."
+    )))
 }
 
 /// A snapshot as an entity. Fails with `TooLarge` where it has no room in one.

@@ -28,7 +28,7 @@
 //!
 //! # Limits
 //! A commit has at most 1,000 events, a payload 480,000 bytes; numbers of the envelope reach to 2³¹ − 1 and commit stamps
-//! from 1601 to 9999. There are no global positions. `docs/formats/azure-table.md` has the rest, and what each call costs.
+//! from 1601-01-01 to 9999-12-30. There are no global positions. `docs/formats/azure-table.md` has the rest, and what each call costs.
 //!
 //! # Layout
 //! - `config`, `sign`: options, connection strings, and signatures

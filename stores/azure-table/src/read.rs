@@ -11,8 +11,8 @@ use crate::entity::{self, MAX_NUMBER, date};
 use crate::layout;
 use crate::rank::{Best, Entry, Place, Rank};
 
-/// The most events in one page.
-pub(crate) const MAX_PAGE: usize = 1_000;
+/// The most events in one page: with some more, which tell that there is another page, what one request gives.
+pub(crate) const MAX_PAGE: usize = 990;
 
 /// A page ends once its events have so many bytes.
 const MAX_PAGE_BYTES: usize = 16 << 20;
@@ -97,7 +97,8 @@ impl AzureTableStore {
         if by_revision && !read.backward && is_long {
             // Revisions are dense: so many of them are a page.
             let from = read.from_revision.max(at.unwrap_or(0));
-            let to = (from + limit as u64 + 1).min(read.before_revision.unwrap_or(u64::MAX));
+            // The one that it goes on behind is among them.
+            let to = (from + limit as u64 + 2).min(read.before_revision.unwrap_or(u64::MAX));
             let found = self.rows(&format!("{base}{}", revisions(from, Some(to))), read, place).await?;
             if found.len() > limit {
                 return Ok(Look { entries: sorted(found, read, limit + 1), is_long });
