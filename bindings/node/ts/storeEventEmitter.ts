@@ -1,5 +1,6 @@
 import type { Callback } from './callback';
 import { Eventstore } from './eventstore';
+import { DynamoStore } from './native/dynamodb';
 import { TransactionalStore } from './native/transactionalStore';
 
 type Method = (...args: unknown[]) => unknown;
@@ -49,8 +50,9 @@ export class StoreEventEmitter {
   addEventEmitter(): void {
     const { store } = this.eventstore;
     // Of a store's calls only those return a promise where no callback is given.
-    const promising =
-      store instanceof TransactionalStore ? Object.getOwnPropertyNames(TransactionalStore.prototype) : [];
+    const promising = [TransactionalStore, DynamoStore].flatMap((kind) =>
+      store instanceof kind ? Object.getOwnPropertyNames(kind.prototype) : [],
+    );
     this.wrap(store as unknown as Record<string, unknown>, OF_STORE, (method) => !promising.includes(method));
     this.wrap(this.eventstore as unknown as Record<string, unknown>, OF_EVENTSTORE, () => false);
   }

@@ -43,6 +43,19 @@ const tingo: eventstore.TingoOptions = { type: 'tingodb', dbPath: 'orders', sync
 eventstore(tingo).init(() => new eventstore.ObjectId(5).toHexString());
 // @ts-expect-error -- there are two ways
 eventstore({ type: 'tingodb', damage: 'ignore' } satisfies eventstore.TingoOptions);
+const dynamo: eventstore.DynamoOptions = {
+  type: 'dynamodb',
+  region: 'eu-central-1',
+  EventsWriteCapacityUnits: 10,
+  trackPosition: true,
+};
+eventstore(dynamo).on('connect', () => undefined);
+// @ts-expect-error -- there are four views
+eventstore({ type: 'dynamodb', eventsTableStreamViewType: 'ALL' } satisfies eventstore.DynamoOptions);
+const azure: eventstore.AzureTableOptions = { type: 'azuretable', storageAccount: 'shop', storageAccessKey: 'a2V5' };
+eventstore(azure).on('disconnect', () => undefined);
+// @ts-expect-error -- yes or no
+eventstore({ type: 'azuretable', nodeEventstoreWrites: 1 } satisfies eventstore.AzureTableOptions);
 
 es.useEventPublisher((event: Order) => event.type)
   .useEventPublisher((event: Order, done) => {
