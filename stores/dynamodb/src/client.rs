@@ -38,7 +38,13 @@ pub(crate) struct Link {
 
 impl Client {
     pub(crate) async fn open(config: &DynamoConfig) -> Self {
-        let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let endpoint = config.chosen_endpoint();
+        // Trusted certificates take a while to read. Only credentials could be asked for over TLS then.
+        let is_plain = endpoint.as_ref().is_some_and(|url| url.starts_with("http:")) && config.credentials.is_some();
+        let http = match is_plain {
+            true => Builder::new().build_http(),
+            false => Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(config.timeout)
             .operation_attempt_timeout(config.response_timeout)
@@ -54,14 +60,14 @@ impl Client {
             .or_else(Region::new(REGION));
         // Calls are repeated here, where it is known what a repeated call means.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(https)
+            .http_client(http)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
             .region(region);
         if let Some(profile) = &config.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(endpoint) = config.chosen_endpoint() {
+        if let Some(endpoint) = endpoint {
             loader = loader.endpoint_url(endpoint);
         }
         if let Some(given) = &config.credentials {

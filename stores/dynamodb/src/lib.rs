@@ -22,7 +22,7 @@
 //! # Cost
 //! A stream is loaded by its keys, and a commit to a stream that was just loaded is one request. What has no key in these
 //! tables (reads across streams by time, what is undispatched) reads a whole table: see `docs/formats/dynamodb.md`, which
-//! counts what each call asks for.
+//! counts what each call asks for. What node-eventstore left half done can't be told from whole commits in these tables.
 //!
 //! # Layout
 //! - `config`: options and URLs
