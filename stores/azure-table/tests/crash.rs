@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,12 @@ use tokio::runtime::Runtime;
 
 /// Tells the child where the server is.
 const SERVER: &str = "ANNALS_AZURE_TABLE_CRASH_SERVER";
-/// Tells the child that it is to write large commits, and their first number.
+/// Tells the child that it is to write large commits, and the number of the first.
 const LARGE: &str = "ANNALS_AZURE_TABLE_CRASH_LARGE";
 const KILLS: u64 = 60;
 const LARGE_KILLS: u64 = 12;
+/// After so many kills new tables are begun, so that what is looked at stays small.
+const KILLS_PER_TABLE: u64 = 4;
 /// More than one transaction holds, in each of the tables.
 const EVENTS: usize = 120;
 
@@ -64,9 +66,14 @@ fn kill() -> std::result::Result<(), libtest_mimic::Failed> {
     Ok(crash.report()?)
 }
 
+/// Where the commits are that a number is one of.
+fn tables_of(number: u64) -> PathBuf {
+    format!("large{}", number / 1_000 / KILLS_PER_TABLE).into()
+}
+
 /// The child: commits until it is killed, and says what was acknowledged.
 async fn write_large(from: u64) -> ! {
-    let store = open(&std::env::var(SERVER).unwrap(), Path::new("large")).await.expect("the child opens the store");
+    let store = open(&std::env::var(SERVER).unwrap(), &tables_of(from)).await.expect("the child opens the store");
     println!("ready");
     for n in from.. {
         store.commit(commit(&*format!("stream-{}", n % 2), &format!("commit-{n}-"), EVENTS)).await.expect("committed");
@@ -78,10 +85,13 @@ async fn write_large(from: u64) -> ! {
 fn kill_large() -> std::result::Result<(), libtest_mimic::Failed> {
     let runtime = Runtime::new()?;
     let server = runtime.block_on(AzuriteServer::start());
-    let (mut acknowledged, mut half_way) = (Vec::new(), 0);
+    let (mut acknowledged, mut count, mut half_way) = (Vec::new(), 0, 0);
     let kills = std::env::var("ANNALS_CRASH_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(LARGE_KILLS);
     for kill in 0..kills {
         let from = kill * 1_000;
+        if kill % KILLS_PER_TABLE == 0 {
+            acknowledged.clear();
+        }
         let mut child = Command::new(std::env::current_exe()?)
             .env(LARGE, from.to_string())
             .env(SERVER, server.connection_string())
@@ -89,21 +99,22 @@ fn kill_large() -> std::result::Result<(), libtest_mimic::Failed> {
             .spawn()?;
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap()?, "ready");
-        std::thread::sleep(Duration::from_millis(20 + kill * 7_919 % 400));
+        std::thread::sleep(Duration::from_millis(20 + kill * 7_919 % 900));
         child.kill()?;
         child.wait()?;
         let said: Vec<u64> = lines.map_while(std::result::Result::ok).map(|line| line.parse().unwrap()).collect();
         let last = said.last().copied();
+        count += said.len();
         acknowledged.extend(said);
         half_way += runtime.block_on(check_large(&server, &acknowledged, last.map_or(from, |last| last + 1)));
     }
-    println!("{kills} kills: {} commits acknowledged, {half_way} more there whole", acknowledged.len());
+    println!("{kills} kills: {count} commits acknowledged, {half_way} more there whole");
     Ok(())
 }
 
 /// Everything acknowledged is there, nothing by half, and the commit that was under way can be repeated.
 async fn check_large(server: &AzuriteServer, acknowledged: &[u64], under_way: u64) -> usize {
-    let store = open(&server.connection_string(), Path::new("large")).await.unwrap();
+    let store = open(&server.connection_string(), &tables_of(under_way)).await.unwrap();
     let everything = all(&*store, Read::all().limit(1_000)).await;
     let mut found = BTreeMap::new();
     for name in ["stream-0", "stream-1"] {
