@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use annals_azure_table::{AzureTableConfig, AzureTableStore};
-use annals_core::{DynStore, Result};
+use annals_core::{DynStore, Error, Result};
 use serde::Deserialize;
 
 use crate::open::{Opened, millis, set};
@@ -30,6 +30,12 @@ pub(crate) async fn open(options: Options) -> Result<Opened> {
 }
 
 fn config(options: Options) -> Result<AzureTableConfig> {
+    let ways = (&options.connection_string, &options.storage_access_key, &options.sas_token);
+    if let (None, None, None) = ways {
+        let message = "type 'azuretable' needs credentials: set storageAccount and storageAccessKey, or sasToken and \
+                       storageTableHost, or connectionString ('UseDevelopmentStorage=true' is Azurite on this machine).";
+        return Err(Error::invalid(message));
+    }
     let mut config = match &options.connection_string {
         Some(text) => text.parse()?,
         None => AzureTableConfig::default(),
