@@ -8,7 +8,7 @@ use annals_core::{RecordedEvent, Result};
 
 use crate::DynamoStore;
 use crate::client::{Link, Pause};
-use crate::error::crowded;
+use crate::error::damaged;
 use crate::item::{self, Item, Stored};
 use crate::layout::{MAX_REVISION, StreamKey};
 use crate::pager::{From, Pager};
@@ -116,8 +116,8 @@ impl DynamoStore {
             }
             pause.wait().await;
         }
-        let what = format!("commit {commit_id} to {} is there only in part, though it was acknowledged", key.stream);
-        Err(crowded(&what))
+        let what = format!("commit {commit_id} to {} is there only in part: it has {size} events.", key.stream);
+        Err(damaged(what).with_context("table", &self.tables.events))
     }
 
     /// The stored events of a stream between two revisions, inclusive.
