@@ -2,6 +2,7 @@
 import { Contestant } from './pair.mjs';
 
 const quick = Boolean(process.env.QUICK);
+const few = quick ? 200 : 1_000;
 const atLeast = (value) => (value ? { of: 'ratio', is: '>=', value } : null);
 const perSecond = (count) => (ns) => (count * 1e9) / ns;
 const microsecondsEach = (count) => (ns) => ns / 1e3 / count;
@@ -19,7 +20,7 @@ async function committed(race, ours, theirs, counts, goal, note) {
   await Contestant.pair(ours, theirs, async (a, b) => {
     for (const [events, all] of Object.entries(counts).map(([n, all]) => [Number(n), all])) {
       for (const [width, how] of [[1, 'one after another'], [32, '32 in flight']]) {
-        const count = quick ? 100 : all;
+        const count = quick ? Math.min(100, Math.ceil(all / 4)) : all;
         await race.run({
           case: `commit of ${events} event${events > 1 ? 's' : ''}, ${how}${note}`,
           unit: 'commits/s',
@@ -61,9 +62,9 @@ export async function requests(race, { counted, ours, theirs }) {
         });
       for (const [events, what] of [[1, '1 event'], [10, '10 events']])
         await one(`a commit of ${what}`, 'append', { events }, 20);
-      for (const contestant of both) await contestant.ask('fill', { events: 1_000 });
-      await one('loading a stream of 100 events', 'load', { held: 1_000, count: 20 }, 20);
-      await one('turning a page of 100 events', 'page', { held: 1_000, times: 1, pages: 10 }, 10);
+      for (const contestant of both) await contestant.ask('fill', { events: few });
+      await one('loading a stream of 100 events', 'load', { held: few, count: 20 }, 20);
+      await one('turning a page of 100 events', 'page', { held: few, times: 1, pages: few / 100 }, few / 100);
     });
   } finally {
     proxies.forEach((proxy) => proxy.stop());
@@ -73,7 +74,7 @@ export async function requests(race, { counted, ours, theirs }) {
 /** Loading a stream and paging through everything, with more and more events held. */
 export async function reads(race, store) {
   const { ours, theirs, held, flat } = store;
-  for (const events of quick ? held.slice(0, 1) : held) {
+  for (const events of quick ? [few] : held) {
     await Contestant.pair(ours, theirs, async (a, b) => {
       await a.ask('fill', { events });
       await b.ask('fill', { events });
@@ -101,11 +102,13 @@ async function load(race, { loads, theirsLoads, goals }, held, a, b) {
   });
 }
 
-async function page(race, { theirsPages: most, goals }, held, a, b) {
+async function page(race, { theirsPages: most, deeperIsDearer, goals }, held, a, b) {
   const theirsPages = most[held];
+  // Where a page costs what lies before it too, those in the middle cost what all do in the mean.
+  const skip = theirsPages && deeperIsDearer ? held / 2 - (theirsPages / 2) * 100 : 0;
   const times = Math.max(1, Math.ceil((quick ? 1_000 : 20_000) / held));
   const theirs = (pages) => (ns) => (Math.min(held, pages * 100) * 1e9) / ns;
-  const partly = theirsPages ? ` (theirs: its first ${theirsPages} pages)` : '';
+  const partly = theirsPages ? ` (theirs: ${skip ? 'the middle' : 'its first'} ${theirsPages} pages)` : '';
   await race.run({
     case: `page through all ${held.toLocaleString('en')} events, 100 a page${partly}`,
     unit: 'events/s',
@@ -115,7 +118,7 @@ async function page(race, { theirsPages: most, goals }, held, a, b) {
     read: perSecond(held * times),
     readTheirs: theirs(theirsPages ?? Infinity),
     ours: () => a.ask('page', { held, times }),
-    theirs: theirsPages === 0 ? null : () => b.ask('page', { held, times: 1, pages: theirsPages }),
+    theirs: theirsPages === 0 ? null : () => b.ask('page', { held, times: 1, pages: theirsPages, skip }),
     theirsName: b.name,
   });
 }

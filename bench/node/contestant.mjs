@@ -91,10 +91,13 @@ const calls = {
     round += 1;
     return timed(() =>
       inFlight(width, count, (n, next) => {
-        const stream = streams[n % streams.length];
+        const stream = streams.shift();
         if (events === 1) stream.addEvent(payload(n));
         else stream.addEvents(Array.from({ length: events }, (_, i) => payload(i)));
-        stream.commit(next);
+        stream.commit((err) => {
+          streams.push(stream);
+          next(err);
+        });
       }),
     );
   },
@@ -111,18 +114,18 @@ const calls = {
     );
   },
 
-  /** Pages through everything, 100 events a page; `times` times, for so many pages at most. */
-  async page({ held, times, pages = Infinity }) {
+  /** Pages through everything behind `skip`, 100 events a page; `times` times, for so many pages at most. */
+  async page({ held, times, pages = Infinity, skip = 0 }) {
     return timed(async () => {
       for (let time = 0; time < times; time++) {
         let seen = 0;
-        let page = await done(es, 'getEvents', {}, 0, 100);
+        let page = await done(es, 'getEvents', {}, skip, 100);
         for (let turned = 1; page.length > 0; turned++) {
           seen += page.length;
           if (turned >= pages) break;
           page = await done(page, 'next');
         }
-        const expected = Math.min(held, pages * 100);
+        const expected = Math.min(held - skip, pages * 100);
         if (seen !== expected) throw new Error(`${seen} events paged through instead of ${expected}`);
       }
     });

@@ -1,4 +1,5 @@
-// A proxy before a MongoDB that counts what is asked of it.
+// Proxies before a server that count what is asked of it.
+import { Agent, createServer as createHttpServer, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 
 const OP_MSG = 2013;
@@ -12,7 +13,7 @@ function commandOf(message) {
   return message.toString('latin1', 26, message.indexOf(0, 26));
 }
 
-/** Starts one before a port: its own port, `taken()` (how many requests since the last call), and how to end it. */
+/** Starts one before a MongoDB's port: its own port, `taken()` (how many requests since the last call), and how to end it. */
 export async function countingProxy(port) {
   let count = 0;
   const sockets = new Set();
@@ -45,6 +46,36 @@ export async function countingProxy(port) {
     stop() {
       server.close();
       sockets.forEach((socket) => socket.destroy());
+    },
+  };
+}
+
+/** The same before a port where HTTP is spoken. */
+export async function countingHttpProxy(port) {
+  let count = 0;
+  const agent = new Agent({ keepAlive: true });
+  const server = createHttpServer((asked, answer) => {
+    count += 1;
+    const { method, url: path, headers } = asked;
+    const passed = request({ host: '127.0.0.1', port, method, path, headers, agent }, (answered) => {
+      answer.writeHead(answered.statusCode, answered.headers);
+      answered.pipe(answer);
+    });
+    passed.on('error', () => answer.destroy());
+    asked.pipe(passed);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: server.address().port,
+    taken() {
+      const taken = count;
+      count = 0;
+      return taken;
+    },
+    stop() {
+      server.close();
+      server.closeAllConnections();
+      agent.destroy();
     },
   };
 }

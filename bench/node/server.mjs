@@ -52,11 +52,25 @@ export const startRedis = () =>
     return ['redis-server', ...settings];
   });
 
-const classes = new URL('../../target/servers/mongo', import.meta.url).pathname;
+const target = new URL('../../target/', import.meta.url).pathname;
+const classes = `${target}servers/mongo`;
 
 /** A server of MongoDB's protocol, as the tests have it: everything in memory. */
 export const startMongo = () =>
   startServer('mongo', ({ port }) => {
     const path = `${classes}:${classes}/lib/*`;
     return ['java', '-Xmx4g', '-XX:+UseSerialGC', '-cp', path, 'MongoTestServer', port];
+  });
+
+/** A server of DynamoDB's protocol, as the tests have it: everything in memory. */
+export const startDynamo = () =>
+  startServer('dynamodb', ({ port }) => [`${target}tools/bin/dynoxide`, 'serve', '--host', '127.0.0.1', '--port', port]);
+
+const azurite = `${target}servers/azurite/node_modules/azurite/dist/src/table/main.js`;
+
+/** Azurite, as the tests have it: everything in memory. */
+export const startAzurite = () =>
+  startServer('azurite', ({ port }) => {
+    const settings = ['--inMemoryPersistence', '--silent', '--skipApiVersionCheck', '--disableTelemetry'];
+    return [process.execPath, azurite, '--tableHost', '127.0.0.1', '--tablePort', port, ...settings];
   });

@@ -2,11 +2,35 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { countingProxy } from './counting.mjs';
-import { startMongo, startRedis } from './server.mjs';
+import { countingHttpProxy, countingProxy } from './counting.mjs';
+import { startAzurite, startDynamo, startMongo, startRedis } from './server.mjs';
 
 const annals = (options) => ({ name: 'annals', module: 'annals', options });
 const eventstore = (options) => ({ name: 'npm eventstore 1.15.5', module: 'eventstore', options });
+
+/** A contestant whose every process has tables of its own: npm eventstore's `clear` takes long, or leaves what is too much. */
+const inTables = (contestant, { at, port }) => {
+  let times = 0;
+  return {
+    ...contestant,
+    get options() {
+      const own = `${contestant.module}${process.pid}n${++times}`;
+      const tables = { eventsTableName: `events${own}`, snapshotsTableName: `snapshots${own}` };
+      return { ...at(port), ...tables, undispatchedEventsTableName: `undispatched${own}` };
+    },
+  };
+};
+/** Both contestants in tables on one server, whose requests can be counted. */
+async function onTables(start, at) {
+  const { port, stop } = await start();
+  const both = (port) => [annals(), eventstore()].map((contestant) => inTables(contestant, { at, port }));
+  const [ours, theirs] = both(port);
+  const counted = async ({ module }) => {
+    const proxy = await countingHttpProxy(port);
+    return { ...proxy, contestant: both(proxy.port).find((contestant) => contestant.module === module) };
+  };
+  return { ours, theirs, counted, stop };
+}
 
 export const stores = {
   memory: {
@@ -86,6 +110,47 @@ export const stores = {
       commit: (events, width) => events === 1 && (width === 1 ? 2 : 3),
       load: (held) => held === 1_000 && 1,
       page: () => false,
+    },
+  },
+  dynamodb: {
+    start() {
+      // npm eventstore's driver announces its end on every start.
+      process.env.AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE = '1';
+      return onTables(startDynamo, (port) => {
+        const access = { region: 'us-west-2', accessKeyId: 'annals', secretAccessKey: 'secret' };
+        const there = { ...access, endpoint: `http://127.0.0.1:${port}` };
+        return { type: 'dynamodb', ...there, endpointConf: there };
+      });
+    },
+    held: [1_000, 10_000],
+    commits: { 1: 60, 10: 15 },
+    loads: () => 30,
+    theirsPages: { 10_000: 2 },
+    deeperIsDearer: true,
+    goals: {
+      commit: (events) => events === 10 && 3,
+      load: () => 1,
+      page: (held) => held === 10_000 && 20,
+    },
+  },
+  azuretable: {
+    start: () =>
+      onTables(startAzurite, (port) => ({
+        type: 'azuretable',
+        storageAccount: 'devstoreaccount1',
+        // Azurite's, which is public.
+        storageAccessKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
+        storageTableHost: `http://127.0.0.1:${port}/devstoreaccount1`,
+      })),
+    held: [1_000, 10_000],
+    commits: { 1: 60, 10: 15 },
+    loads: () => 30,
+    theirsPages: { 10_000: 2 },
+    deeperIsDearer: true,
+    goals: {
+      commit: (events) => events === 10 && 3,
+      load: () => 1,
+      page: (held) => held === 10_000 && 20,
     },
   },
 };
