@@ -1,7 +1,7 @@
 //! The crossing from Node.js to the stores: one JSON text in, one JSON text out.
 //!
 //! A call is polled once on the calling thread. Where its store answers at once (in memory) the answer is returned;
-//! else it waits at the [`Desk`], under a number. An answer that begins with `!` is an error.
+//! else it waits at a desk, under a number. An answer that begins with `!` is an error.
 
 mod azure_table;
 mod call;
