@@ -21,7 +21,7 @@ async function telling(more) {
 }
 
 test('the loss of the connection is told, and its return, with nothing to do for the user', async () => {
-  const { es, told } = await telling({ dbName: 'lost', heartbeat: 200 });
+  const { es, told } = await telling({ dbName: 'lost', heartbeat: 2000 });
   await commit(es, 'x', { n: 0 });
   await server.kill();
   await until(() => told.length === 2);

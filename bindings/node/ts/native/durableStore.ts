@@ -24,6 +24,7 @@ export abstract class DurableStore extends NativeStore {
   private readonly interval: number;
   private heartbeat: Heartbeat | undefined;
   private isLost = false;
+  private isClosing = false;
 
   /** @throws TypeError where an option is not of its kind. */
   constructor(
@@ -110,10 +111,12 @@ export abstract class DurableStore extends NativeStore {
   }
 
   private close(ended: Ended): void {
+    this.isClosing = true;
     this.run(
       'close',
       () => null,
       (error) => {
+        this.isClosing = false;
         if (!error) this.leave();
         ended(error);
       },
@@ -135,7 +138,8 @@ export abstract class DurableStore extends NativeStore {
 
   /** A store that watches its connection, and makes it again by itself, has told of it. */
   private told(crossing: Crossing, isConnected: boolean): void {
-    if (this.crossing !== crossing) return;
+    // That it is closed is told once that is done.
+    if (this.crossing !== crossing || this.isClosing) return;
     debug(isConnected ? '%s is connected again' : '%s has lost its connection', this.type);
     this.isLost = !isConnected;
     this.emit(isConnected ? 'connect' : 'disconnect');
