@@ -36,7 +36,7 @@ test('the loss of the connection is told, and its return, with nothing to do for
 });
 
 test('a heartbeat that is not answered disconnects, and the next one that is connects', async () => {
-  const { es, told } = await telling({ dbName: 'stalled', heartbeat: 100 });
+  const { es, told } = await telling({ dbName: 'stalled', heartbeat: 500 });
   server.signal('SIGSTOP');
   await until(() => told.length === 2);
   server.signal('SIGCONT');
