@@ -142,15 +142,15 @@ export const stores = {
         storageAccessKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
         storageTableHost: `http://127.0.0.1:${port}/devstoreaccount1`,
       })),
-    held: [1_000, 10_000],
+    // Azurite takes minutes for our index of 10,000.
+    held: [1_000],
     commits: { 1: 60, 10: 15 },
     loads: () => 30,
-    theirsPages: { 10_000: 2 },
-    deeperIsDearer: true,
+    theirsPages: {},
     goals: {
       commit: (events) => events === 10 && 3,
       load: () => 1,
-      page: (held) => held === 10_000 && 20,
+      page: () => false,
     },
   },
 };
