@@ -46,10 +46,10 @@ test-examples: node
 	examples/test.sh
 
 # That the harness works, in seconds: not a measurement.
-test-bench: node
+test-bench: node servers
 	bench/test.sh
 
-bench: node
+bench: node servers
 	STORE=$(STORE) bench/run.sh
 
 lint: lint-rust lint-node
