@@ -7,6 +7,7 @@
 //! - [`EventStore`] with its [`EventStream`]s and [`EventQuery`]s: what applications hold
 //! - [`outbox`]: hands committed events to a publisher
 //! - [`store`]: the [`Store`] trait, the one seam, with its contract
+//! - [`Heads`]: what a store remembers of streams' ends
 //! - [`Transactions`]: half-finished commits, where node-eventstore keeps records of them
 //! - [`layers`]: stores around stores: tracing, metrics, store events
 //! - [`memory`]: the in-memory store
@@ -15,6 +16,7 @@ mod commit;
 mod error;
 mod event;
 mod event_store;
+mod heads;
 pub mod layers;
 mod mappings;
 pub mod memory;
@@ -31,6 +33,7 @@ pub use commit::{Commit, Committed, ExpectedRevision, event_id};
 pub use error::{Conflict, Error, ErrorKind, Result};
 pub use event::{GivenEnvelope, NewEvent, RecordedEvent};
 pub use event_store::{Event, EventQuery, EventStore, EventStoreBuilder, EventStream, FromSnapshot, NewSnapshot};
+pub use heads::Heads;
 pub use mappings::EventMappings;
 pub use memory::MemoryStore;
 pub use payload::Payload;

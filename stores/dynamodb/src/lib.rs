@@ -31,7 +31,7 @@
 //! - `commit`, `parts`, `guard`, `positions`: commits; larger ones, known ones, with positions
 //! - `read`, `runs`, `kept`, `by_position`, `undispatched`: pages, and that no commit is shown by half
 //! - `snapshot`, `outbox`: the rest of what the store does
-//! - `heads`, `completed`: what is known of streams' ends and of large commits
+//! - `completed`: what is known of large commits
 
 mod batch;
 mod by_position;
@@ -41,7 +41,6 @@ mod completed;
 mod config;
 mod error;
 mod guard;
-mod heads;
 mod item;
 mod kept;
 mod layout;
@@ -58,14 +57,13 @@ mod undispatched;
 use std::collections::HashMap;
 
 use annals_core::{
-    Capabilities, Commit, Committed, Page, Read, Result, Snapshot, SnapshotQuery, Store, StreamId, Text,
+    Capabilities, Commit, Committed, Heads, Page, Read, Result, Snapshot, SnapshotQuery, Store, StreamId, Text,
 };
 use async_trait::async_trait;
 
 use client::Client;
 use completed::Completed;
 pub use config::{Capacity, Credentials, DynamoConfig};
-use heads::Heads;
 use item::Item;
 use pager::{From, Pager};
 use positions::Count;

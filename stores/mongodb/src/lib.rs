@@ -39,7 +39,6 @@
 //! - `commit`, `insert`, `records`, `positions`: commits; of one event, of more, with positions
 //! - `read`, `cursor`, `whole`: pages, where they go on, and that no commit is shown by half
 //! - `snapshot`, `outbox`, `transactions`: the rest of what the store does
-//! - `heads`: what is known of streams' ends
 
 mod commit;
 mod config;
@@ -47,7 +46,6 @@ mod connection;
 mod cursor;
 mod envelope;
 mod error;
-mod heads;
 mod insert;
 mod layout;
 mod outbox;
@@ -62,7 +60,7 @@ mod whole;
 use std::sync::Arc;
 
 use annals_core::{
-    Capabilities, Commit, Committed, Page, Read, Result, Snapshot, SnapshotQuery, Store, StreamId, Text,
+    Capabilities, Commit, Committed, Heads, Page, Read, Result, Snapshot, SnapshotQuery, Store, StreamId, Text,
 };
 use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
@@ -70,7 +68,6 @@ use tokio::sync::watch;
 
 pub use config::MongoConfig;
 use connection::{Connection, Observer};
-use heads::Heads;
 use insert::Inserter;
 pub use layout::RevisionConflict;
 pub use mongodb::event::command::CommandEvent;
