@@ -47,6 +47,7 @@
 //! - [`Case`], [`cases`]: the cases, one file for each theme
 //! - `model`: the contract in a few lines over a vector, for random sequences of calls
 //! - [`crash`]: kills a writing process again and again, and looks at what is left
+//! - [`tools`]: what a store's own tests need beside the kit
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a case fails by panicking, as tests do")]
 
 mod case;
@@ -55,6 +56,7 @@ pub mod crash;
 mod model;
 mod subject;
 mod support;
+pub mod tools;
 
 pub use case::{Case, Needs};
 pub use cases::cases;

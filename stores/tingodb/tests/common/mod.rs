@@ -1,14 +1,19 @@
 //! What the tests of this crate share.
-#![allow(dead_code, clippy::unwrap_used, reason = "not every test uses all of it, and a test fails by panicking")]
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    reason = "not every test uses all of it, and a test fails by panicking"
+)]
 
 pub(crate) mod old;
 pub(crate) mod subject;
 
 use std::path::{Path, PathBuf};
 
-use annals_core::{Commit, NewEvent, Payload, Read, RecordedEvent, Store, StreamId, Timestamp};
+use annals_core::{NewEvent, Payload};
+pub(crate) use annals_testkit::tools::{all, at, commit, events, ids, order, revisions};
 use annals_tingodb::{TingoConfig, TingoStore};
-use serde_json::json;
 use tempfile::TempDir;
 
 /// A folder of its own, gone with this.
@@ -56,44 +61,6 @@ impl Folder {
     }
 }
 
-pub(crate) fn order() -> StreamId {
-    StreamId::new("order-1").aggregate("order").context("sales")
-}
-
-pub(crate) fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
 pub(crate) fn event(json: &str) -> NewEvent {
     NewEvent::new(Payload::from_json(json.to_owned()).unwrap())
-}
-
-/// Events with the payloads `{"n":0}`, `{"n":1}`, …
-pub(crate) fn events(count: usize) -> Vec<NewEvent> {
-    (0..count).map(|n| event(&json!({ "n": n }).to_string())).collect()
-}
-
-pub(crate) fn commit(stream: impl Into<StreamId>, id: &str, count: usize) -> Commit {
-    Commit::new(stream, events(count)).with_id(id)
-}
-
-/// Every event that a read shows, page after page.
-pub(crate) async fn all(store: &dyn Store, mut read: Read) -> Vec<RecordedEvent> {
-    let mut events = Vec::new();
-    loop {
-        let page = store.read(&read).await.unwrap();
-        events.extend(page.events);
-        match page.next {
-            Some(next) => read.cursor = Some(next),
-            None => return events,
-        }
-    }
-}
-
-pub(crate) fn revisions(events: &[RecordedEvent]) -> Vec<u64> {
-    events.iter().map(|e| e.stream_revision).collect()
-}
-
-pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<&str> {
-    events.iter().map(|e| &*e.id).collect()
 }
