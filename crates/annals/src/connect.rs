@@ -22,53 +22,41 @@ pub async fn open(url: &str) -> Result<DynStore> {
         "memory" => memory(rest),
         #[cfg(feature = "sqlite")]
         "sqlite" => Ok(Arc::new(annals_sqlite::SqliteStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "sqlite"))]
-        "sqlite" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the SQLite store is not in this build: switch on annals' feature `sqlite`.",
-        )),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" => Ok(Arc::new(annals_redis::RedisStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "redis"))]
-        "redis" | "rediss" | "redis+unix" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the Redis store is not in this build: switch on annals' feature `redis`.",
-        )),
         #[cfg(feature = "mongodb")]
         "mongodb" | "mongodb+srv" => Ok(Arc::new(annals_mongodb::MongoStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "mongodb"))]
-        "mongodb" | "mongodb+srv" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the MongoDB store is not in this build: switch on annals' feature `mongodb`.",
-        )),
         #[cfg(feature = "dynamodb")]
         "dynamodb" => Ok(Arc::new(annals_dynamodb::DynamoStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "dynamodb"))]
-        "dynamodb" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the DynamoDB store is not in this build: switch on annals' feature `dynamodb`.",
-        )),
         #[cfg(feature = "tingodb")]
         "tingodb" => Ok(Arc::new(annals_tingodb::TingoStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "tingodb"))]
-        "tingodb" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the TingoDB store is not in this build: switch on annals' feature `tingodb`.",
-        )),
         #[cfg(feature = "azure-table")]
         "azure-table" => Ok(Arc::new(annals_azure_table::AzureTableStore::open(url.parse()?).await?)),
-        #[cfg(not(feature = "azure-table"))]
-        "azure-table" => Err(Error::new(
-            ErrorKind::Unsupported,
-            "the Azure Table store is not in this build: switch on annals' feature `azure-table`.",
-        )),
-        _ => {
-            let message = format!(
-                "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:."
-            );
-            Err(Error::new(ErrorKind::Unsupported, message))
-        }
+        _ => Err(not_here(scheme)),
     }
+}
+
+/// The stores that a build may be without: their URLs' schemes, their names, their features.
+const OPTIONAL: [(&[&str], &str, &str); 6] = [
+    (&["sqlite"], "SQLite", "sqlite"),
+    (&["redis", "rediss", "redis+unix"], "Redis", "redis"),
+    (&["mongodb", "mongodb+srv"], "MongoDB", "mongodb"),
+    (&["dynamodb"], "DynamoDB", "dynamodb"),
+    (&["tingodb"], "TingoDB", "tingodb"),
+    (&["azure-table"], "Azure Table", "azure-table"),
+];
+
+/// Why a scheme opens nothing.
+fn not_here(scheme: &str) -> Error {
+    let message = match OPTIONAL.iter().find(|(schemes, ..)| schemes.contains(&scheme)) {
+        Some((_, store, feature)) => {
+            format!("the {store} store is not in this build: switch on annals' feature `{feature}`.")
+        }
+        None => format!(
+            "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:."
+        ),
+    };
+    Error::new(ErrorKind::Unsupported, message)
 }
 
 fn memory(rest: &str) -> Result<DynStore> {
@@ -76,5 +64,26 @@ fn memory(rest: &str) -> Result<DynStore> {
         "" | "?positions=false" => Ok(Arc::new(MemoryStore::new())),
         "?positions=true" => Ok(Arc::new(MemoryStore::with_positions())),
         _ => Err(Error::invalid("a memory: URL has nothing but ?positions=true or ?positions=false behind it.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_not_in_the_build_says_which_feature_it_wants() {
+        for (scheme, says) in [
+            ("sqlite", "the SQLite store is not in this build: switch on annals' feature `sqlite`."),
+            ("rediss", "the Redis store is not in this build: switch on annals' feature `redis`."),
+            ("mongodb+srv", "the MongoDB store is not in this build: switch on annals' feature `mongodb`."),
+            ("dynamodb", "the DynamoDB store is not in this build: switch on annals' feature `dynamodb`."),
+            ("tingodb", "the TingoDB store is not in this build: switch on annals' feature `tingodb`."),
+            ("azure-table", "the Azure Table store is not in this build: switch on annals' feature `azure-table`."),
+        ] {
+            let error = not_here(scheme);
+            assert_eq!(error.kind(), &ErrorKind::Unsupported);
+            assert!(error.message().contains(says), "{error}");
+        }
     }
 }
