@@ -49,6 +49,43 @@ impl Ahead {
     }
 }
 
+/// The events of a stream's page, taken one commit after another.
+struct Wanted<'a> {
+    read: &'a Read,
+    /// The least and the greatest revision.
+    bounds: (u64, u64),
+    skip: u64,
+    events: Vec<RecordedEvent>,
+    bytes: usize,
+}
+
+impl Wanted<'_> {
+    fn has(&self, event: &RecordedEvent) -> bool {
+        (self.bounds.0..=self.bounds.1).contains(&event.stream_revision) && self.read.wants(event)
+    }
+
+    /// Takes what is asked for, and says whether a page can't have more.
+    fn take(&mut self, more: Vec<RecordedEvent>) -> bool {
+        for event in more {
+            match (self.has(&event), self.skip) {
+                (false, _) => {}
+                (true, 0) => {
+                    self.bytes += weight(&event);
+                    self.events.push(event);
+                }
+                (true, _) => self.skip -= 1,
+            }
+        }
+        self.bytes > MAX_PAGE_BYTES
+    }
+
+    /// Whether with those that wait there are more than so many.
+    fn is_full_with<'e>(&self, waiting: impl Iterator<Item = &'e RecordedEvent>, limit: usize) -> bool {
+        let waiting = waiting.filter(|event| self.has(event)).count();
+        (self.events.len() + waiting) as u64 > self.skip.saturating_add(limit as u64)
+    }
+}
+
 /// How many of these events make a page.
 pub(crate) fn page_size(events: &[RecordedEvent], limit: usize) -> usize {
     let mut bytes = 0;
@@ -92,45 +129,32 @@ impl DynamoStore {
             None => {}
         }
         let limit = read.limit.min(MAX_PAGE);
-        let mut skip = if behind.is_none() { read.skip } else { 0 };
+        let skip = if behind.is_none() { read.skip } else { 0 };
         let at_once = usize::try_from(skip).unwrap_or(usize::MAX).saturating_add(limit).saturating_add(1).min(MAX_PAGE);
         let mut pager =
             self.stream_pager(link, key, (from, to), read.backward).project(&self.projection).limit(at_once);
         let mut runs = Runs::new(self, link, (from, to), read.backward);
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        let mut take = |more: Vec<RecordedEvent>, events: &mut Vec<RecordedEvent>| {
-            let more =
-                more.into_iter().filter(|event| (from..=to).contains(&event.stream_revision) && read.wants(event));
-            for event in more {
-                match skip {
-                    0 => {
-                        bytes += weight(&event);
-                        events.push(event);
-                    }
-                    _ => skip -= 1,
-                }
-            }
-            bytes > MAX_PAGE_BYTES
-        };
+        let mut wanted = Wanted { read, bounds: (from, to), skip, events: Vec::new(), bytes: 0 };
         let mut is_cut = false;
         'pages: while let Some(items) = pager.next().await? {
             for item in items {
                 if let Some(stored) = in_stream(key, item)?
-                    && take(runs.push(stored).await?, &mut events)
+                    && wanted.take(runs.push(stored).await?)
                 {
                     is_cut = true;
                     break 'pages;
                 }
             }
-            if events.len() + runs.waiting() > limit && pager.has_more() {
+            if wanted.is_full_with(runs.waiting(), limit) && pager.has_more() {
                 is_cut = true;
                 break;
             }
         }
         // What waits is the next page's where this one is full.
-        if !is_cut || events.len() < limit {
-            take(runs.end(is_cut).await?, &mut events);
+        if !is_cut || wanted.events.len() < limit {
+            wanted.take(runs.end(is_cut).await?);
         }
+        let mut events = wanted.events;
         let size = page_size(&events, limit);
         let has_next = is_cut || size < events.len();
         self.remember_end(read, key, &events, place.is_none(), has_next);

@@ -44,9 +44,9 @@ impl<'a> Runs<'a> {
         Self { store, link, bounds, backward, open: Vec::new() }
     }
 
-    /// How many events wait for their commit's end.
-    pub(crate) fn waiting(&self) -> usize {
-        self.open.len()
+    /// The events that wait for their commit's end.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &RecordedEvent> {
+        self.open.iter().map(|stored| &stored.event)
     }
 
     /// Takes the next event, and gives the events of the commit that ended before it.

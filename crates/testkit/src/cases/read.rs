@@ -15,6 +15,7 @@ theme!("read":
         a_filter_matches_what_it_names_and_anything_else,
         order_of_time_is_stamp_then_revision_then_sequence,
         a_stream_is_in_order_of_revision_whatever_its_stamps,
+        what_is_not_asked_for_is_passed_over,
         every_combination_shows_what_it_should,
         pages_of_two_show_everything_once,
         paging_is_not_disturbed_by_writers,
@@ -110,6 +111,25 @@ async fn a_stream_is_in_order_of_revision_whatever_its_stamps(subject: Any) {
     assert_eq!(revisions(&by_time), [8, 9, 2, 3, 4, 5, 6, 7, 0, 1]);
     let last = store.read(&Read::stream(order()).backward().limit(1)).await.expect("read").events;
     assert_eq!(revisions(&last), [9]);
+}
+
+/// Pages go on behind whole commits that a read doesn't want, in either direction.
+async fn what_is_not_asked_for_is_passed_over(subject: Any) {
+    let store = open(&subject).await;
+    for (count, stamp) in [(2, 36), (3, 0), (5, 1), (2, 40), (4, 0)] {
+        append(&*store, order(), count, stamp).await;
+    }
+    let wanted = [0, 1, 10, 11];
+    for limit in 1..4 {
+        for skip in 0..5 {
+            let read = Read::stream(order()).since(at(36)).skip(skip as u64).limit(limit);
+            let forward = revisions(&all(&*store, read.clone()).await);
+            assert_eq!(forward, wanted[wanted.len().min(skip)..], "{skip} skipped, pages of {limit}");
+            let backward = revisions(&all(&*store, read.backward()).await);
+            let turned: Vec<_> = wanted.into_iter().rev().skip(skip).collect();
+            assert_eq!(backward, turned, "{skip} skipped, pages of {limit}, backward");
+        }
+    }
 }
 
 /// Every combination of scope, order, direction and bounds, against the contract over a vector.
