@@ -17,7 +17,7 @@ impl Broken {
             Fault::OrdersStreamsByTime if read.order == Order::Revision => read.order = Order::Time,
             Fault::IgnoresBackward => read.backward = false,
             Fault::IgnoresSkip => read.skip = 0,
-            Fault::IgnoresSince => read.since = None,
+            Fault::IgnoresSince | Fault::StopsAtEmptyPages => read.since = None,
             Fault::IgnoresPositions => read.after_position = None,
             Fault::IncludesTheLastRevision => read.before_revision = read.before_revision.map(|r| r + 1),
             Fault::OverfillsPages => read.limit = read.limit.saturating_add(1),
@@ -49,6 +49,10 @@ impl Broken {
             }
             Fault::PagesByOffset if page.next.is_some() => {
                 page.next = Some(Cursor((offset + page.events.len() as u64).to_string().into()));
+            }
+            Fault::StopsAtEmptyPages => {
+                page.events.retain(|event| asked.wants(event));
+                page.next = page.next.filter(|_| !page.events.is_empty());
             }
             Fault::StopsAtLargePages => stop_where_large(&mut page),
             Fault::NeverEnds if page.next.is_none() => page.next = Some(Cursor("0.0.0.0".into())),
