@@ -38,6 +38,13 @@ pub struct ElasticConfig {
     /// Whether a commit makes itself visible to who searches the indexes without annals before it is acknowledged. annals
     /// itself doesn't need it.
     pub refresh: bool,
+    /// Whether an index that is made lets payloads be searched by who uses it without annals. By default they are only kept.
+    pub index_payload: bool,
+    /// Whether a node-eventstore may still write to the index. Then what it wrote is looked for at every commit. By default on
+    /// servers before 6, the only ones where it shares the index.
+    pub node_eventstore_writes: Option<bool>,
+    /// How many shards the indexes have that are made.
+    pub shards: u32,
     /// How many replicas the indexes have that are made, where it isn't the server's own choice.
     pub replicas: Option<u32>,
     /// How long connecting may take.
@@ -148,6 +155,9 @@ impl ElasticConfig {
             snapshots_type_name: "snapshots".into(),
             max_search_results: 10_000,
             refresh: false,
+            index_payload: false,
+            node_eventstore_writes: None,
+            shards: 1,
             replicas: None,
             timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(30),
@@ -190,6 +200,8 @@ impl ElasticConfig {
             "events and snapshots each need a name of their own, other than 'heads'.".to_owned()
         } else if !(1..=10_000).contains(&self.max_search_results) {
             "max_search_results is the size of a search's page: from 1 to 10,000.".to_owned()
+        } else if self.shards == 0 {
+            "an index has at least one shard.".to_owned()
         } else if self.attempts == 0 {
             "a request has at least one attempt.".to_owned()
         } else {
@@ -203,12 +215,16 @@ impl ElasticConfig {
             Error::invalid(format!("that is not a value of the Elasticsearch option {name}: it takes {expected}."))
         };
         let number = || value.parse::<u32>().map_err(|e| wrong("a whole number").with_source(e));
+        let truth = || value.parse::<bool>().map_err(|_| wrong("true or false"));
         let millis = || number().map(|n| Duration::from_millis(n.into()));
         match name {
             "events" => self.events_type_name = value.into(),
             "snapshots" => self.snapshots_type_name = value.into(),
             "max_search_results" => self.max_search_results = number()? as usize,
-            "refresh" => self.refresh = value.parse().map_err(|_| wrong("true or false"))?,
+            "refresh" => self.refresh = truth()?,
+            "index_payload" => self.index_payload = truth()?,
+            "node_eventstore_writes" => self.node_eventstore_writes = Some(truth()?),
+            "shards" => self.shards = number()?,
             "replicas" => self.replicas = Some(number()?),
             "timeout" => self.timeout = millis()?,
             "response_timeout" => self.response_timeout = millis()?,
@@ -224,7 +240,7 @@ impl ElasticConfig {
             _ => {
                 return Err(Error::invalid(
                     "the Elasticsearch URL has an option that is unknown. There are tls, events, snapshots, \
-                     max_search_results, refresh, replicas, timeout, response_timeout, attempts, api_key, aws and region.",
+                     max_search_results, refresh, index_payload, node_eventstore_writes, shards, replicas, timeout, response_timeout, attempts, api_key, aws and region.",
                 ));
             }
         }
@@ -243,7 +259,7 @@ impl ElasticConfig {
 }
 
 /// `elasticsearch://user:password@host:9200/index?option=value`, or `opensearch://…`: options are `tls` (`true`, `false`), `events`, `snapshots`
-/// (types, or ends of names), `max_search_results`, `refresh`, `replicas`, `timeout`, `response_timeout` (ms), `attempts`,
+/// (types, or ends of names), `max_search_results`, `refresh`, `index_payload`, `node_eventstore_writes`, `shards`, `replicas`, `timeout`, `response_timeout` (ms), `attempts`,
 /// `api_key`, `aws` (`es`, `aoss`), `region`. `elasticsearch+https://…` is the same with TLS. Fails with `InvalidArgument`.
 impl FromStr for ElasticConfig {
     type Err = Error;

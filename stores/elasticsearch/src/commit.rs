@@ -1,0 +1,266 @@
+//! Commits: one conditional write of the stream's head, which says all of it, and then the events.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::time::Duration;
+
+use annals_core::{Commit, Committed, Error, ErrorKind, ExpectedRevision, Read, RecordedEvent, Result, StreamId, Text};
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::bulk::{Bulk, Writes};
+use crate::client::Pause;
+use crate::document::{self, check_number, check_stamp};
+use crate::head::{Head, Heads, Record};
+use crate::layout::{Condition, Guard, Kind, Layout, key, slot_key};
+use crate::place::crowded;
+use crate::search::in_stream;
+use crate::{ElasticStore, Foreign};
+
+/// How often a commit is tried that others are faster than.
+const TRIES: usize = 500;
+
+/// The most bytes of a commit's events: a head holds them all, as text.
+const MAX_BYTES: usize = 32 << 20;
+
+/// Commits of one process to one aggregate id wait for each other here, and not at the server.
+pub(crate) struct Turns(Vec<Mutex<()>>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self((0..512).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl Turns {
+    async fn of(&self, aggregate_id: &Text) -> MutexGuard<'_, ()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(aggregate_id);
+        self.0[usize::try_from(hash % self.0.len() as u64).unwrap_or(0)].lock().await
+    }
+}
+
+impl ElasticStore {
+    pub(crate) async fn write(&self, commit: Commit) -> Result<Committed> {
+        self.client.check()?;
+        check(&commit)?;
+        let aggregate_id = &commit.stream.aggregate_id;
+        let _turn = self.turns.of(aggregate_id).await;
+        self.heads.keep_record(aggregate_id);
+        let outcome = self.write_in_turn(&commit).await;
+        if outcome.as_ref().is_err_and(|error| !error.is_conflict()) {
+            self.heads.forget(aggregate_id);
+        }
+        outcome
+    }
+
+    async fn write_in_turn(&self, commit: &Commit) -> Result<Committed> {
+        let aggregate_id = &commit.stream.aggregate_id;
+        let attempt = fastrand::u64(..);
+        let mut known = self.heads.of(aggregate_id);
+        let mut pause = Pause::default();
+        for _ in 0..TRIES {
+            let asked = known.is_none();
+            let mut head = match known.take() {
+                Some(head) => head,
+                None => match self.settled_head(aggregate_id, attempt).await? {
+                    Settled::Head(head) => head,
+                    // The answer to an earlier try was lost.
+                    Settled::Own(events) => return Ok(Committed { events, repeated: false }),
+                },
+            };
+            let last = self.last_revision(&mut head, &commit.stream).await?;
+            let first = match commit.expected.first_revision(&commit.stream, last) {
+                Ok(first) => first,
+                Err(_) if !asked => continue,
+                Err(conflict) => return self.repeated(commit).await?.ok_or(conflict),
+            };
+            let is_free = matches!(commit.expected, ExpectedRevision::FreeFrom(_));
+            if !is_free
+                && last.is_some()
+                && let Some(committed) = self.repeated(commit).await?
+            {
+                return Ok(committed);
+            }
+            check_number("revision", first.saturating_add(commit.events.len() as u64))?;
+            let events = commit.clone().record(first, None)?;
+            let record = Record { commit_id: commit.id.clone(), attempt, free: is_free, events };
+            let next = head.after(&commit.stream, record);
+            match self.put_head(&next).await? {
+                None => pause.wait().await,
+                Some(guard) => {
+                    let next = Head { guard: Some(guard), ..next };
+                    let events = next.record.as_ref().map(|record| record.events.clone()).unwrap_or_default();
+                    self.put_in_place(&events).await?;
+                    self.heads.saw(next);
+                    return Ok(Committed { events, repeated: false });
+                }
+            }
+        }
+        Err(crowded(&format!("commit to {} gave up", commit.stream)))
+    }
+
+    /// The head as it is, with its commit in place.
+    async fn settled_head(&self, aggregate_id: &Text, attempt: u64) -> Result<Settled> {
+        let head = self.head(aggregate_id).await?;
+        self.complete(&head).await?;
+        match &head.record {
+            Some(record) if record.attempt == attempt => {
+                let events = record.events.clone();
+                self.heads.saw(head);
+                Ok(Settled::Own(events))
+            }
+            _ => Ok(Settled::Head(head)),
+        }
+    }
+
+    /// The head as it is at this moment.
+    pub(crate) async fn head(&self, aggregate_id: &Text) -> Result<Head> {
+        let found = self.named(Kind::Head, &[key(aggregate_id)], Head::read).await?;
+        Ok(found.into_iter().flatten().next().unwrap_or_else(|| Head::none(aggregate_id)))
+    }
+
+    /// Writes a head, if it is as it was. `None`: it is not.
+    async fn put_head(&self, head: &Head) -> Result<Option<Guard>> {
+        let mut writes = Writes::default();
+        let condition = head.guard.map_or(Condition::New, Condition::Unchanged);
+        writes.add(&self.layout.action(Kind::Head, &key(&head.aggregate_id), condition), Some(&head.written()?));
+        match self.bulk.send(writes).await?.pop() {
+            Some(Ok(guard)) => Ok(Some(guard)),
+            Some(Err(refusal)) if refusal.status == 409 || refusal.status == 404 => Ok(None),
+            Some(Err(refusal)) => Err(refusal.into_error()),
+            None => Err(Error::new(ErrorKind::Backend, "the search server did not say what became of a write.")),
+        }
+    }
+
+    /// The last revision of a stream: as its head says, or what others wrote without one.
+    async fn last_revision(&self, head: &mut Head, stream: &StreamId) -> Result<Option<u64>> {
+        let known = head.last(stream);
+        let look = match self.foreign {
+            Foreign::Never => false,
+            Foreign::Earlier => known.is_none(),
+            Foreign::Always => true,
+        };
+        if look {
+            let body = json!({
+                "size": 1,
+                "query": { "bool": { "filter": in_stream(&self.layout, stream) } },
+                "sort": [{ "streamRevision": { "order": "desc", "unmapped_type": "long" } }],
+            });
+            let answer = self.search(Kind::Event, body).await?;
+            let newest = answer.hits()?.first().and_then(|hit| hit.source).map(document::event).transpose()?;
+            if let Some(newest) = newest
+                && known.is_none_or(|known| known < newest.stream_revision)
+            {
+                head.set_last(stream, newest.stream_revision);
+            }
+        }
+        Ok(head.last(stream))
+    }
+
+    /// The first result of a commit, if it is there. Fails where its id is another's.
+    async fn repeated(&self, commit: &Commit) -> Result<Option<Committed>> {
+        let Some(first) = commit.clone().record(0, None)?.into_iter().next() else { return Ok(None) };
+        if !self.is_known(&commit.stream, &commit.id, &first.id).await? {
+            return Ok(None);
+        }
+        self.refresh(Kind::Event).await?;
+        let mut events = self.events_of(&commit.stream, &commit.id).await?;
+        // What the server was given in another form is compared as it was given.
+        events.sort_by_key(|event| (event.stream_revision, event.commit_sequence));
+        let groups: Vec<&[RecordedEvent]> = events.chunk_by(|a, b| a.commit_sequence < b.commit_sequence).collect();
+        match groups.iter().find(|group| commit.is_recorded_as(group)) {
+            Some(group) => Ok(Some(Committed { events: group.to_vec(), repeated: true })),
+            None if events.is_empty() => Ok(None),
+            None => Err(commit.id_reused()),
+        }
+    }
+
+    /// Whether an event of this id is one of a stream's commit.
+    async fn is_known(&self, stream: &StreamId, commit_id: &Text, event_id: &Text) -> Result<bool> {
+        for slot in 0.. {
+            let there =
+                self.named(Kind::Event, &[slot_key(event_id, slot)], |source, _| document::event(source)).await?;
+            match there.into_iter().flatten().next() {
+                None => return Ok(false),
+                Some(event) if event.stream == *stream && event.commit_id == *commit_id => return Ok(true),
+                Some(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// The events of a stream's commit that searches find.
+    async fn events_of(&self, stream: &StreamId, commit_id: &Text) -> Result<Vec<RecordedEvent>> {
+        let mut read = Read::stream(stream);
+        let mut events = Vec::new();
+        loop {
+            let mut filters = in_stream(&self.layout, stream);
+            filters.push(json!({ "term": { self.layout.exact("commitId"): &**commit_id } }));
+            let found = self.look_for(&read, filters, self.page_size(usize::MAX)).await?;
+            events.extend(found.events);
+            match found.next {
+                Some(next) => read.cursor = Some(next),
+                None => return Ok(events),
+            }
+        }
+    }
+
+    /// Completes the commits that writers left, and takes their records out.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        loop {
+            self.refresh(Kind::Head).await?;
+            let body = json!({ "size": 100, "query": { "bool": { "filter": [{ "term": { "pending": true } }] } } });
+            let answer = self.search(Kind::Head, body).await?;
+            let keys: Vec<String> = answer.hits()?.into_iter().map(|hit| hit.key).collect();
+            let heads = self.named(Kind::Head, &keys, Head::read).await?;
+            let mut writes = Writes::default();
+            for head in heads.into_iter().flatten() {
+                let Some(guard) = head.guard.filter(|_| head.record.is_some()) else { continue };
+                self.complete(&head).await?;
+                let action = self.layout.action(Kind::Head, &key(&head.aggregate_id), Condition::Unchanged(guard));
+                writes.add(&action, Some(&Head { record: None, ..head }.written()?));
+            }
+            if writes.is_empty() {
+                return Ok(());
+            }
+            self.bulk.send(writes).await?;
+        }
+    }
+}
+
+/// Takes the records out of heads whose commits are in place, so that nobody looks after them.
+pub(crate) async fn tidy(layout: &Layout, heads: &Heads, bulk: &Bulk, age: Duration) -> Result<()> {
+    let done = heads.take_done(age);
+    let mut writes = Writes::default();
+    for head in &done {
+        let condition = head.guard.map_or(Condition::New, Condition::Unchanged);
+        writes.add(&layout.action(Kind::Head, &key(&head.aggregate_id), condition), Some(&head.written()?));
+    }
+    for (head, outcome) in done.into_iter().zip(bulk.send(writes).await?) {
+        if let Ok(guard) = outcome {
+            heads.saw(Head { guard: Some(guard), ..head });
+        }
+    }
+    Ok(())
+}
+
+enum Settled {
+    Head(Head),
+    /// The commit of this very attempt.
+    Own(Vec<RecordedEvent>),
+}
+
+/// Refuses what the server has no room or no words for.
+fn check(commit: &Commit) -> Result<()> {
+    check_stamp(commit.stamp)?;
+    for given in commit.events.iter().filter_map(|event| event.given.as_deref()) {
+        given.commit_stamp.map_or(Ok(()), check_stamp)?;
+        given.position.map_or(Ok(()), |position| check_number("position", position))?;
+    }
+    let bytes: usize = commit.events.iter().map(|event| event.payload.json().len() + 500).sum();
+    if bytes > MAX_BYTES {
+        let message =
+            format!("commit to {} refused: it has {bytes} bytes, the search store takes {MAX_BYTES}.", commit.stream);
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    Ok(())
+}
