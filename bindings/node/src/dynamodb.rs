@@ -39,6 +39,8 @@ pub(crate) struct Options {
     events_table_stream_view_type: Option<String>,
     on_demand: Option<bool>,
     track_position: Option<bool>,
+    index: Option<bool>,
+    node_eventstore_writes: Option<bool>,
     timeout: Option<u32>,
     response_timeout: Option<u32>,
     attempts: Option<u32>,
@@ -91,6 +93,8 @@ fn config(options: Options) -> Result<DynamoConfig> {
     }
     set(&mut config.on_demand, options.on_demand);
     set(&mut config.positions, options.track_position);
+    set(&mut config.index, options.index);
+    set(&mut config.node_eventstore_writes, options.node_eventstore_writes);
     set(&mut config.timeout, millis(options.timeout));
     set(&mut config.response_timeout, millis(options.response_timeout));
     set(&mut config.attempts, options.attempts);
@@ -114,7 +118,7 @@ mod tests {
             "EventsWriteCapacityUnits": 3, "SnapshotReadCapacityUnits": 4, "SnapshotWriteCapacityUnits": 5,
             "UndispatchedEventsReadCapacityUnits": 6, "UndispatchedEventsWriteCapacityUnits": 7,
             "useUndispatchedEventsTable": false, "eventsTableStreamEnabled": true, "onDemand": true,
-            "trackPosition": true, "timeout": 8, "responseTimeout": 9, "attempts": 10,
+            "trackPosition": true, "index": true, "nodeEventstoreWrites": false, "timeout": 8, "responseTimeout": 9, "attempts": 10,
         });
         let config = configured(options).expect("a configuration");
         assert_eq!((config.region.as_deref(), config.profile.as_deref()), (Some("eu-central-1"), Some("p")));
@@ -128,6 +132,7 @@ mod tests {
         let capacity = config.capacity;
         assert_eq!((capacity.events, capacity.snapshots, capacity.undispatched), ((2, 3), (4, 5), (6, 7)));
         assert!(!config.use_undispatched_table && config.on_demand && config.positions);
+        assert!(config.index && !config.node_eventstore_writes);
         assert_eq!((config.stream_view.as_deref(), config.attempts), (Some("NEW_IMAGE"), 10));
         assert_eq!((config.timeout.as_millis(), config.response_timeout.as_millis()), (8, 9));
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use annals_core::Result;
-use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::client::{Link, Pause};
@@ -12,8 +12,8 @@ use crate::item::Item;
 
 /// The most items that one request gets.
 const GETS: usize = 100;
-/// The most items that one request deletes.
-const DELETES: usize = 25;
+/// The most items that one request writes or deletes.
+const WRITES: usize = 25;
 /// So many requests at once.
 pub(crate) const AT_ONCE: usize = 4;
 /// How often what was left over is asked for again.
@@ -59,15 +59,32 @@ async fn get_some(
 
 /// Deletes items by their keys, each given once.
 pub(crate) async fn delete(link: &Link, table: &str, keys: Vec<Item>) -> Result<()> {
-    let chunks: Vec<Vec<Item>> = keys.chunks(DELETES).map(<[Item]>::to_vec).collect();
-    stream::iter(chunks).map(|keys| delete_some(link, table, keys)).buffer_unordered(AT_ONCE).try_collect().await
+    let delete = |key| {
+        let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(undescribed)?;
+        Ok(WriteRequest::builder().delete_request(delete).build())
+    };
+    write(link, table, keys.into_iter().map(delete).collect::<Result<_>>()?).await
 }
 
-async fn delete_some(link: &Link, table: &str, keys: Vec<Item>) -> Result<()> {
-    let delete = |key| DeleteRequest::builder().set_key(Some(key)).build();
-    let requests = keys.into_iter().map(|key| Ok(WriteRequest::builder().delete_request(delete(key)?).build()));
-    let requests = requests.collect::<Result<Vec<_>, aws_sdk_dynamodb::error::BuildError>>();
-    let mut requests = requests.map_err(|e| annals_core::Error::invalid("keys can't be described").with_source(e))?;
+/// Writes items, each given once, whether they are there or not.
+pub(crate) async fn put(link: &Link, table: &str, items: Vec<Item>) -> Result<()> {
+    let put = |item| {
+        let put = PutRequest::builder().set_item(Some(item)).build().map_err(undescribed)?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    };
+    write(link, table, items.into_iter().map(put).collect::<Result<_>>()?).await
+}
+
+fn undescribed(error: aws_sdk_dynamodb::error::BuildError) -> annals_core::Error {
+    annals_core::Error::invalid("items can't be described").with_source(error)
+}
+
+async fn write(link: &Link, table: &str, requests: Vec<WriteRequest>) -> Result<()> {
+    let chunks: Vec<_> = requests.chunks(WRITES).map(<[WriteRequest]>::to_vec).collect();
+    stream::iter(chunks).map(|some| write_some(link, table, some)).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn write_some(link: &Link, table: &str, mut requests: Vec<WriteRequest>) -> Result<()> {
     let mut pause = Pause::default();
     for _ in 0..TRIES {
         let done = link.ask(|sdk| sdk.batch_write_item().request_items(table, requests.clone()).send()).await?;

@@ -6,7 +6,7 @@ use crate::DynamoStore;
 use crate::batch;
 use crate::client::{Link, Pause};
 use crate::error::damaged;
-use crate::item::{self, Item, text};
+use crate::item::{self, Item, Stored, text};
 use crate::kept::Place;
 use crate::layout::{StreamKey, own};
 use crate::pager::{From, Pager};
@@ -16,13 +16,16 @@ use crate::read::{MAX_PAGE, page_size};
 /// How often events that must be there are asked for.
 const TRIES: usize = 30;
 
-/// Where the event of a position is.
-struct Lead {
-    position: u64,
-    stream: StreamId,
-    revision: u64,
-    commit_id: Text,
-    in_parts: bool,
+/// Where an event is.
+pub(crate) struct Lead {
+    /// The position that it must have.
+    pub(crate) position: Option<u64>,
+    pub(crate) stream: StreamId,
+    pub(crate) revision: u64,
+    pub(crate) commit_id: Text,
+    pub(crate) in_parts: bool,
+    /// The number of events that follow in its commit, where it doesn't say so itself.
+    pub(crate) rest: Option<u32>,
 }
 
 impl DynamoStore {
@@ -59,7 +62,7 @@ impl DynamoStore {
     }
 
     /// The events that leads lead to, in their order.
-    async fn follow(&self, link: &Link, leads: Vec<Lead>) -> Result<Vec<RecordedEvent>> {
+    pub(crate) async fn follow(&self, link: &Link, leads: Vec<Lead>) -> Result<Vec<RecordedEvent>> {
         for lead in leads.iter().filter(|lead| lead.in_parts) {
             self.complete(link, &lead.stream, &lead.commit_id).await?;
         }
@@ -73,13 +76,19 @@ impl DynamoStore {
         let mut pause = Pause::default();
         for _ in 0..TRIES {
             let found = batch::get(link, &self.tables.events, keys.clone(), Some(&self.projection)).await?;
-            let found = found.into_iter().map(|item| item::event(item).map(|stored| stored.event));
-            let found = found.collect::<Result<Vec<_>>>()?;
-            let by_place: std::collections::HashMap<_, _> =
-                found.into_iter().map(|event| ((event.stream.clone(), event.stream_revision), event)).collect();
+            let found = found.into_iter().map(item::event).collect::<Result<Vec<_>>>()?;
+            let by_place: std::collections::HashMap<_, _> = found
+                .into_iter()
+                .map(|stored| ((stored.event.stream.clone(), stored.event.stream_revision), stored))
+                .collect();
             let events = leads.iter().map(|lead| {
-                let event = by_place.get(&(lead.stream.clone(), lead.revision)).cloned();
-                event.filter(|event| event.position == Some(lead.position))
+                let Stored { mut event, place, .. } = by_place.get(&(lead.stream.clone(), lead.revision))?.clone();
+                if let (None, Some(rest)) = (place, lead.rest) {
+                    event.rest_in_commit_stream = rest;
+                }
+                let is_it =
+                    event.commit_id == lead.commit_id && (lead.position.is_none() || event.position == lead.position);
+                is_it.then_some(event)
             });
             if let Some(events) = events.collect::<Option<Vec<_>>>() {
                 return Ok(events);
@@ -87,7 +96,10 @@ impl DynamoStore {
             // An item of a transaction may be visible a moment before the others.
             pause.wait().await;
         }
-        Err(damaged("an event is missing that has a position.").with_context("table", &self.tables.events))
+        Err(damaged(
+            "an event is missing that has a position, or a place in the index by time (reindex makes that anew).",
+        )
+        .with_context("table", &self.tables.events))
     }
 }
 
@@ -144,7 +156,8 @@ impl<'a> Leads<'a> {
         let to = self.before.map_or(last, |before| last.min(before.saturating_sub(1)));
         let leads = (from..=to).map(|position| {
             let (stream, commit_id) = (stream.clone(), commit_id.clone());
-            Lead { position, stream, revision: revision + (position - first), commit_id, in_parts }
+            let revision = revision + (position - first);
+            Lead { position: Some(position), stream, revision, commit_id, in_parts, rest: None }
         });
         match self.read.backward {
             true => self.waiting.extend(leads.rev()),

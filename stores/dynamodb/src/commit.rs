@@ -8,6 +8,7 @@ use crate::DynamoStore;
 use crate::client::{Link, Pause};
 use crate::error::crowded;
 use crate::guard::Guard;
+use crate::index::{self, Entry, MAX_ENTRIES};
 use crate::item::{self, Item};
 use crate::layout::{MAX_REVISION, StreamKey};
 use crate::outbox::MAX_EVENT_ID;
@@ -36,6 +37,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) events: Vec<RecordedEvent>,
     pub(crate) items: Vec<Item>,
     pub(crate) runs: Vec<Run>,
+    /// Where the events are in the order of time, where there is an index.
+    pub(crate) times: Vec<Entry>,
     /// Where the count of positions was, and where it will be.
     pub(crate) count: Option<(u64, u64)>,
     /// The events whose copies' keys are taken.
@@ -48,6 +51,9 @@ impl DynamoStore {
     pub(crate) async fn write(&self, commit: Commit) -> Result<Committed> {
         let link = self.client.link()?;
         let key = StreamKey::of(&commit.stream);
+        if self.config.index {
+            self.know_kind(&link, &commit.stream).await?;
+        }
         let free = matches!(commit.expected, ExpectedRevision::FreeFrom(_));
         // Where node-eventstore has other keys, its events don't refuse ours.
         let mut known = if free || key.is_apart() { None } else { self.heads.of(&commit.stream) };
@@ -180,6 +186,7 @@ impl DynamoStore {
             commit,
             count: None,
             runs: Vec::new(),
+            times: if self.config.index { index::entries(&events, false) } else { Vec::new() },
             items: Vec::new(),
             events,
             namesakes: HashSet::new(),
@@ -194,6 +201,7 @@ impl DynamoStore {
         if !plan.fits(self.copied()) {
             plan.make_items(true);
             plan.runs.iter_mut().for_each(|run| run.in_parts = true);
+            plan.times.iter_mut().for_each(|entry| entry.in_parts = true);
         }
         plan.check()?;
         Ok(plan)
@@ -208,7 +216,7 @@ impl DynamoStore {
         for n in 0..plan.items.len() {
             self.put_event(&mut transaction, plan, n)?;
         }
-        self.put_positions(&mut transaction, plan)?;
+        self.put_beside(&mut transaction, plan)?;
         transaction.send(link).await
     }
 
@@ -228,12 +236,13 @@ impl DynamoStore {
         }
     }
 
-    /// Counts on, and notes where the positions' events are.
-    pub(crate) fn put_positions(&self, transaction: &mut Transaction, plan: &Plan<'_>) -> Result<()> {
+    /// Counts on, and notes where the positions' events are, and those of the order of time.
+    pub(crate) fn put_beside(&self, transaction: &mut Transaction, plan: &Plan<'_>) -> Result<()> {
         if let Some((from, to)) = plan.count.filter(|(from, to)| from != to) {
             self.count_on(transaction, from, to)?;
         }
-        plan.runs.iter().try_for_each(|run| transaction.put(What::Other, &self.tables.own, run.item(), None))
+        let places = plan.runs.iter().map(Run::item).chain(plan.times.iter().flat_map(Entry::items));
+        places.into_iter().try_for_each(|item| transaction.put(What::Other, &self.tables.own, item, None))
     }
 }
 
@@ -246,11 +255,15 @@ impl Plan<'_> {
         let size = self.events.len();
         let items = self.events.iter().enumerate();
         self.items = items.map(|(n, event)| item::of_event(self.key, event, (n, size), in_parts)).collect();
+        if !self.times.is_empty() {
+            self.items.iter_mut().for_each(item::set_indexed);
+        }
     }
 
     /// How many items a transaction has beside the events.
     pub(crate) fn beside(&self) -> usize {
-        1 + usize::from(self.count.is_some()) + self.runs.len()
+        let times = self.times.iter().map(|entry| if entry.size == 1 { 1 } else { 2 });
+        1 + usize::from(self.count.is_some()) + self.runs.len() + times.sum::<usize>()
     }
 
     /// How many bytes they are, at most.
@@ -287,6 +300,10 @@ impl Plan<'_> {
         }
         if self.runs.len() > MAX_RUNS {
             let what = format!("its given positions are in {} pieces, it takes {MAX_RUNS}.", self.runs.len());
+            return refused(ErrorKind::TooLarge, what);
+        }
+        if self.times.len() > MAX_ENTRIES {
+            let what = format!("its given stamps are in {} pieces, it takes {MAX_ENTRIES}.", self.times.len());
             return refused(ErrorKind::TooLarge, what);
         }
         Ok(())

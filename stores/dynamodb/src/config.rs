@@ -47,6 +47,12 @@ pub struct DynamoConfig {
     pub stream_view: Option<String>,
     /// Whether every event gets a global position.
     pub positions: bool,
+    /// Whether there is an index by time, so that reads across streams cost what they show. Every process that writes is to
+    /// have the same. When a store is opened with it for the first time, all events are taken into it.
+    pub index: bool,
+    /// Whether events may be written without the index: by a node-eventstore, or by us without it. Where they may, a store
+    /// that is opened with the index looks for them, which reads the whole table of events.
+    pub node_eventstore_writes: bool,
     /// How long connecting may take.
     pub timeout: Duration,
     /// How long an answer may take.
@@ -107,6 +113,8 @@ impl fmt::Debug for DynamoConfig {
             .field("capacity", &self.capacity)
             .field("stream_view", &self.stream_view)
             .field("positions", &self.positions)
+            .field("index", &self.index)
+            .field("node_eventstore_writes", &self.node_eventstore_writes)
             .finish_non_exhaustive()
     }
 }
@@ -133,6 +141,8 @@ impl Default for DynamoConfig {
             capacity: Capacity::default(),
             stream_view: None,
             positions: false,
+            index: false,
+            node_eventstore_writes: true,
             timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(10),
             attempts: 10,
@@ -179,6 +189,20 @@ impl DynamoConfig {
     #[must_use]
     pub fn positions(mut self, positions: bool) -> Self {
         self.positions = positions;
+        self
+    }
+
+    /// Switches the index by time on or off.
+    #[must_use]
+    pub fn index(mut self, index: bool) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// Says whether events may be written without the index.
+    #[must_use]
+    pub fn node_eventstore_writes(mut self, writes: bool) -> Self {
+        self.node_eventstore_writes = writes;
         self
     }
 
@@ -259,6 +283,8 @@ impl DynamoConfig {
             "undispatched_write_units" => self.capacity.undispatched.1 = number()?,
             "stream" => self.stream_view = Some(value.into()),
             "positions" => self.positions = truth()?,
+            "index" => self.index = truth()?,
+            "node_eventstore_writes" => self.node_eventstore_writes = truth()?,
             "timeout" => self.timeout = millis()?,
             "response_timeout" => self.response_timeout = millis()?,
             "attempts" => self.attempts = number()?,
@@ -266,8 +292,8 @@ impl DynamoConfig {
                 return Err(Error::invalid(format!(
                     "DynamoDB has no option {name}. There are endpoint, profile, events, snapshots, undispatched, annals, \
                      on_demand, events_read_units, events_write_units, snapshots_read_units, snapshots_write_units, \
-                     undispatched_read_units, undispatched_write_units, stream, positions, timeout, \
-                     response_timeout and attempts."
+                     undispatched_read_units, undispatched_write_units, stream, positions, index, node_eventstore_writes, \
+                     timeout, response_timeout and attempts."
                 )));
             }
         }
@@ -277,8 +303,8 @@ impl DynamoConfig {
 
 /// `dynamodb://us-west-2/events?option=value`: the region and the events' table, each of which may be left out
 /// (`dynamodb://`), and options: `endpoint` (a URL), `profile`, `events`, `snapshots`, `undispatched`, `annals` (tables;
-/// `undispatched=false` for none), `events_read_units` and the like, `stream` (`NEW_IMAGE`, …), `on_demand`, `positions`
-/// (`true`, `false`), `timeout`, `response_timeout` (ms), `attempts`. Credentials are
+/// `undispatched=false` for none), `events_read_units` and the like, `stream` (`NEW_IMAGE`, …), `on_demand`, `positions`,
+/// `index`, `node_eventstore_writes` (`true`, `false`), `timeout`, `response_timeout` (ms), `attempts`. Credentials are
 /// best left to AWS's chain; `dynamodb://id:secret@…` gives them, percent-encoded. Fails with `InvalidArgument`.
 impl FromStr for DynamoConfig {
     type Err = Error;

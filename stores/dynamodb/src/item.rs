@@ -4,11 +4,12 @@
 //! {"aggregateId": "order-1", "rowKey": "sales:order:0000000000000005", "id": "<commitId>0", "context": "sales",
 //!  "aggregate": "order", "streamRevision": 5, "commitId": "…", "commitSequence": 0, "commitStamp": 1582977600250,
 //!  "dispatched": false, "payload": "{\"type\":\"shipped\"}",
-//!  "restInCommitStream": 1, "position": 17, "commitIndex": 0, "commitSize": 2, "inParts": true}
+//!  "restInCommitStream": 1, "position": 17, "commitIndex": 0, "commitSize": 2, "inParts": true,
+//!  "indexed": true}
 //! ```
 //!
-//! The last line is ours. node-eventstore leaves it alone, and its own items lack it. `commitIndex` and `commitSize` are
-//! there in commits of more than one event, `inParts` where one transaction couldn't hold them.
+//! The last lines are ours. node-eventstore leaves it alone, and its own items lack it. `commitIndex` and `commitSize` are
+//! there in commits of more than one event, `inParts` where one transaction couldn't hold them, `indexed` where there is an index by time.
 
 use std::collections::HashMap;
 
@@ -102,6 +103,11 @@ pub(crate) fn of_event(key: &StreamKey, event: &RecordedEvent, place: (usize, us
         item.insert("inParts".into(), AttributeValue::Bool(true));
     }
     item
+}
+
+/// Says of an event's item that the event is in the index by time.
+pub(crate) fn set_indexed(item: &mut Item) {
+    item.insert("indexed".into(), AttributeValue::Bool(true));
 }
 
 /// Reads an event. Where node-eventstore wrote it, `rest_in_commit_stream` isn't known yet and 0.

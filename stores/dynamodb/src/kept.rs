@@ -1,6 +1,6 @@
 //! The order of a read, and the first events in it of many that come in another.
 
-use annals_core::{Cursor, Error, Order, Read, RecordedEvent, Result};
+use annals_core::{Cursor, Error, Order, Read, RecordedEvent, Result, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::item::Stored;
@@ -12,18 +12,21 @@ pub(crate) struct Place(pub(crate) i64, pub(crate) i64, pub(crate) u32, String);
 impl Place {
     pub(crate) fn of(event: &RecordedEvent, order: Order) -> Self {
         let stamp = event.commit_stamp.as_millis();
-        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let revision = whole(event.stream_revision);
-        let part = |text: &Option<annals_core::Text>| text.as_deref().unwrap_or_default().to_owned();
-        let stream = || {
-            let of = &event.stream;
-            format!("{}\u{1}{}\u{1}{}", of.aggregate_id, part(&of.aggregate), part(&of.context))
-        };
         match order {
-            Order::Time => Self(stamp, revision, event.commit_sequence, stream()),
-            Order::Revision => Self(revision, stamp, event.commit_sequence, stream()),
-            Order::Position => Self(event.position.map_or(-1, whole), 0, 0, stream()),
+            Order::Time => Self::at(stamp, event.stream_revision, event.commit_sequence, &event.stream),
+            Order::Revision => Self(whole(event.stream_revision), stamp, event.commit_sequence, text_of(&event.stream)),
+            Order::Position => Self(event.position.map_or(-1, whole), 0, 0, text_of(&event.stream)),
         }
+    }
+
+    /// In the order of time.
+    pub(crate) fn at(stamp: i64, revision: u64, sequence: u32, stream: &StreamId) -> Self {
+        Self(stamp, whole(revision), sequence, text_of(stream))
+    }
+
+    /// Without the stream.
+    pub(crate) fn numbers(&self) -> (i64, i64, u32) {
+        (self.0, self.1, self.2)
     }
 
     pub(crate) fn cursor(&self) -> Cursor {
@@ -39,6 +42,15 @@ impl Place {
         };
         read.cursor.as_ref().map(parse).transpose()
     }
+}
+
+fn whole(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn text_of(stream: &StreamId) -> String {
+    let part = |text: &Option<annals_core::Text>| text.as_deref().unwrap_or_default().to_owned();
+    format!("{}\u{1}{}\u{1}{}", stream.aggregate_id, part(&stream.aggregate), part(&stream.context))
 }
 
 /// About how many bytes an event takes.

@@ -69,12 +69,17 @@ impl StreamKey {
 /// | events that share an id | the event's id | `namesakes` |
 /// | the count of positions | `positions` | `count` |
 /// | a commit's positions | `positions` | `last:<the last of them>:<hash of the stream>` |
+/// | a commit in the order of time | `time:<hash of context and aggregate>` | `at:<stamp>:<revision>:<sequence>:<hash of the stream>:b` |
+/// | a pair of context and aggregate | `kinds` | `time:<hash>` |
+/// | when the index was last completed | `index` | `state` |
 pub(crate) mod own {
     use super::{StreamId, hash};
 
     pub(crate) const POSITIONS: &str = "positions";
     pub(crate) const COUNT: &str = "count";
     pub(crate) const NAMESAKES: &str = "namesakes";
+    pub(crate) const KINDS: &str = "kinds";
+    pub(crate) const INDEX: &str = "index";
 
     pub(crate) fn guard(stream: &StreamId, commit_id: &str) -> String {
         let part = |text: &Option<annals_core::Text>| text.as_deref().unwrap_or_default().to_owned();
@@ -92,6 +97,33 @@ pub(crate) mod own {
             hash(&[&stream.aggregate_id, &part(&stream.context), &part(&stream.aggregate)])[..16].to_owned()
         };
         format!("last:{last:020}:{}", stream.map(of).unwrap_or_default())
+    }
+
+    /// The partition of the index by time that a stream is in.
+    pub(crate) fn time(stream: &StreamId) -> String {
+        let part = |text: &Option<annals_core::Text>| text.as_deref().unwrap_or_default().to_owned();
+        format!("time:{}", hash(&[&part(&stream.context), &part(&stream.aggregate)]))
+    }
+
+    /// A place in the order of time. With nothing further: before all of this stamp and revision.
+    pub(crate) fn at(stamp: i64, revision: u64, further: Option<(u32, &StreamId, &str)>) -> String {
+        // Negative stamps come first.
+        let stamp = stamp.cast_unsigned() ^ (1 << 63);
+        let further = further.map(|(sequence, stream, kind)| {
+            let stream = hash(&[&stream.aggregate_id]);
+            format!(":{sequence:010}:{}:{kind}", &stream[..16])
+        });
+        format!("at:{stamp:016x}:{revision:016}{}", further.unwrap_or_default())
+    }
+
+    /// All places in the order of time lie between these.
+    pub(crate) fn all_times() -> (String, String) {
+        ("at:".into(), "at:~".into())
+    }
+
+    /// All kinds lie between these.
+    pub(crate) fn kinds() -> (String, String) {
+        ("time:".into(), "time:~".into())
     }
 
     /// The key of a copy whose event's id is that of another undispatched event.

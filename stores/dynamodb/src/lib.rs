@@ -21,26 +21,29 @@
 //!
 //! # Cost
 //! A stream is loaded by its keys, and a commit to a stream that was just loaded is one request. What has no key in these
-//! tables (reads across streams by time, what is undispatched) reads a whole table: see `docs/formats/dynamodb.md`, which
-//! counts what each call asks for. What node-eventstore left half done can't be told from whole commits in these tables.
+//! tables (reads across streams by time, what is undispatched) reads a whole table, unless for the first an
+//! [index](DynamoConfig::index) is asked for: see `docs/formats/dynamodb.md`, which counts what each call asks for. What node-eventstore left half done can't be told from whole commits in these tables.
 //!
 //! # Layout
 //! - `config`: options and URLs
 //! - `client`, `pager`, `batch`, `transaction`: requests, and those that are repeated
 //! - `layout`, `item`: tables, keys, events as items
 //! - `commit`, `parts`, `guard`, `positions`: commits; larger ones, known ones, with positions
+//! - `index`, `by_time`: the index by time, where it is asked for
 //! - `read`, `runs`, `kept`, `by_position`, `undispatched`: pages, and that no commit is shown by half
 //! - `snapshot`, `outbox`: the rest of what the store does
 //! - `completed`: what is known of large commits
 
 mod batch;
 mod by_position;
+mod by_time;
 mod client;
 mod commit;
 mod completed;
 mod config;
 mod error;
 mod guard;
+mod index;
 mod item;
 mod kept;
 mod layout;
@@ -57,13 +60,15 @@ mod undispatched;
 use std::collections::HashMap;
 
 use annals_core::{
-    Capabilities, Commit, Committed, Heads, Page, Read, Result, Snapshot, SnapshotQuery, Store, StreamId, Text,
+    Capabilities, Commit, Committed, Error, ErrorKind, Heads, Page, Read, Result, Snapshot, SnapshotQuery, Store,
+    StreamId, Text,
 };
 use async_trait::async_trait;
 
 use client::Client;
 use completed::Completed;
 pub use config::{Capacity, Credentials, DynamoConfig};
+use index::Kinds;
 use item::Item;
 use pager::{From, Pager};
 use positions::Count;
@@ -85,6 +90,7 @@ pub struct DynamoStore {
     completed: Completed,
     ahead: Ahead,
     positions: Option<Count>,
+    kinds: Kinds,
     projection: (String, HashMap<String, String>),
 }
 
@@ -112,7 +118,7 @@ impl DynamoStore {
         let client = Client::open(&config).await;
         let made = layout::make(&client.link()?, &config).await;
         made.map_err(|e| e.in_operation("open"))?;
-        Ok(Self {
+        let store = Self {
             tables: Tables {
                 events: config.events_table.clone(),
                 undispatched: config.undispatched_table.clone(),
@@ -124,9 +130,28 @@ impl DynamoStore {
             completed: Completed::default(),
             ahead: Ahead::default(),
             positions: config.positions.then(Count::default),
+            kinds: Kinds::default(),
             projection: item::projection(),
             config,
-        })
+        };
+        if store.config.index {
+            let link = store.client.link()?;
+            store.look(&link).await.map_err(|e| e.in_operation("open"))?;
+        }
+        Ok(store)
+    }
+
+    /// Makes the index by time anew, from all events; how many there are. Needed where something deleted or wrote events
+    /// that the index doesn't know of and opening the store doesn't notice. Nobody is to read by time meanwhile.
+    ///
+    /// Fails with `Unsupported` where the store has no index.
+    pub async fn reindex(&self) -> Result<u64> {
+        let link = self.client.link()?;
+        if !self.config.index {
+            let message = "this store keeps no index by time: switch it on where the store is configured.";
+            return Err(Error::new(ErrorKind::Unsupported, message).in_operation("reindex"));
+        }
+        self.index_anew(&link).await.map_err(|e| e.in_operation("reindex"))
     }
 
     /// Deletes the tables, with everything in them, and waits until they are gone: node-eventstore's `removeTables`.
@@ -141,6 +166,7 @@ impl DynamoStore {
         self.heads.forget_all();
         self.completed.forget_all();
         self.ahead.forget_all();
+        self.kinds.forget_all();
         if let Some(count) = &self.positions {
             *count.lock().await = None;
         }
@@ -156,7 +182,9 @@ impl DynamoStore {
                 item.retain(|name, _| names.contains(&&**name));
                 item
             };
-            batch::delete(&link, table, page.into_iter().map(key).collect()).await?;
+            // Others know that these are listed.
+            let page = page.into_iter().filter(|item| !index::is_kind(item));
+            batch::delete(&link, table, page.map(key).collect()).await?;
         }
         Ok(())
     }

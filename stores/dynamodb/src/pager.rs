@@ -24,6 +24,8 @@ pub(crate) struct Pager<'a> {
     table: &'a str,
     from: From,
     projection: Option<&'a (String, HashMap<String, String>)>,
+    /// Which items of a scan are wanted: an expression of names that the projection has, and a value in it.
+    filter: Option<(&'static str, (&'static str, AttributeValue))>,
     limit: Option<usize>,
     next: Option<Item>,
     fetched: Option<Vec<Item>>,
@@ -34,12 +36,18 @@ impl<'a> Pager<'a> {
     pub(crate) fn new(link: &'a Link, table: &'a str, from: From) -> Self {
         // DynamoDB refuses bounds in the wrong order.
         let is_done = matches!(&from, From::Partition { rows: Some((least, most)), .. } if least > most);
-        Self { link, table, from, projection: None, limit: None, next: None, fetched: None, is_done }
+        Self { link, table, from, projection: None, filter: None, limit: None, next: None, fetched: None, is_done }
     }
 
     /// Only these attributes.
     pub(crate) fn project(mut self, projection: &'a (String, HashMap<String, String>)) -> Self {
         self.projection = Some(projection);
+        self
+    }
+
+    /// Of a scan only what this expression holds for. All is looked at nevertheless.
+    pub(crate) fn filter(mut self, expression: &'static str, value: (&'static str, AttributeValue)) -> Self {
+        self.filter = Some((expression, value));
         self
     }
 
@@ -80,6 +88,10 @@ impl<'a> Pager<'a> {
         let (items, next) = match &self.from {
             From::Segment(segment, of) => {
                 let names = (!names.is_empty()).then_some(names);
+                let (filter, values) = match self.filter.clone() {
+                    Some((filter, (name, value))) => (Some(filter), Some(HashMap::from([(name.to_owned(), value)]))),
+                    None => (None, None),
+                };
                 let answer = self.link.call(|sdk| {
                     sdk.scan()
                         .table_name(self.table)
@@ -89,6 +101,8 @@ impl<'a> Pager<'a> {
                         .set_limit(limit)
                         .set_projection_expression(expression.clone())
                         .set_expression_attribute_names(names.clone())
+                        .set_filter_expression(filter.map(str::to_owned))
+                        .set_expression_attribute_values(values.clone())
                         .set_exclusive_start_key(self.next.clone())
                         .send()
                 });

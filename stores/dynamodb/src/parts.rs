@@ -74,7 +74,7 @@ impl DynamoStore {
         for n in (0..leading).chain([last]) {
             self.put_event(&mut transaction, plan, n)?;
         }
-        self.put_positions(&mut transaction, plan)?;
+        self.put_beside(&mut transaction, plan)?;
         let outcome = transaction.send(link).await?;
         match outcome {
             Outcome::Done => {

@@ -17,9 +17,9 @@ use crate::runs::{Runs, in_stream};
 /// The most events in one page.
 pub(crate) const MAX_PAGE: usize = 10_000;
 /// A page ends once its events have so many bytes; and what is kept for the next ones has as many.
-const MAX_PAGE_BYTES: usize = 16 << 20;
+pub(crate) const MAX_PAGE_BYTES: usize = 16 << 20;
 /// In so many segments a whole table is read, at once.
-const SEGMENTS: i32 = 4;
+pub(crate) const SEGMENTS: i32 = 4;
 /// So many reads are remembered that may go on.
 const AHEAD: usize = 8;
 
@@ -106,6 +106,14 @@ impl DynamoStore {
             }
             Scope::Matching(_) if read.order == Order::Position && !read.undispatched => {
                 self.position_page(&link, read).await
+            }
+            Scope::Matching(filter)
+                if self.config.index
+                    && filter.aggregate_id.is_none()
+                    && read.order == Order::Time
+                    && !read.undispatched =>
+            {
+                self.time_page(&link, read).await
             }
             _ => self.gathered_page(&link, read).await,
         }

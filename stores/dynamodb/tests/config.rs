@@ -24,6 +24,7 @@ fn defaults_are_those_of_node_eventstore() {
     assert_eq!((&*found.undispatched_table, found.use_undispatched_table), ("undispatchedevents", true));
     assert_eq!(found.capacity, Capacity { events: (1, 3), snapshots: (1, 1), undispatched: (1, 3) });
     assert_eq!((found.on_demand, found.stream_view, found.positions), (false, None, false));
+    assert_eq!((found.index, found.node_eventstore_writes), (false, true));
     assert_eq!(config("dynamodb://"), DynamoConfig::default());
     assert_eq!(config("dynamodb:///events"), DynamoConfig::default());
 }
@@ -34,10 +35,11 @@ fn a_url_carries_every_option() {
         "dynamodb://id:s%2Fcret%2B@eu-central-1/happenings?endpoint=http%3A%2F%2Flocalhost:8000&profile=shop\
          &snapshots=states&undispatched=waiting&annals=beside&on_demand=true&events_read_units=10&events_write_units=11\
          &snapshots_read_units=12&snapshots_write_units=13&undispatched_read_units=14&undispatched_write_units=15\
-         &stream=KEYS_ONLY&positions=true&timeout=1500&response_timeout=2500&attempts=7",
+         &stream=KEYS_ONLY&positions=true&index=true&node_eventstore_writes=false&timeout=1500&response_timeout=2500&attempts=7",
     );
     let mut expected = DynamoConfig::new().region("eu-central-1").endpoint("http://localhost:8000");
     expected = expected.events_table("happenings").on_demand().positions(true).credentials("id", "s/cret+");
+    expected = expected.index(true).node_eventstore_writes(false);
     expected.profile = Some("shop".into());
     expected.snapshots_table = "states".into();
     expected.undispatched_table = "waiting".into();

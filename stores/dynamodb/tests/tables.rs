@@ -5,21 +5,8 @@ mod common;
 
 use annals_core::{ErrorKind, NewEvent, Payload, Read, Store as _, StreamId};
 use annals_dynamodb::{Capacity, DynamoConfig, DynamoStore};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{KeyType, TableDescription};
-use aws_sdk_dynamodb::{Client, Config};
-use common::{all, append, commit, open, order};
-
-fn client(config: &DynamoConfig) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(config.endpoint.as_deref().unwrap())
-        .region(Region::new("us-west-2"))
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
-}
+use common::{all, append, client, commit, open, order};
 
 async fn described(config: &DynamoConfig, name: &str) -> Option<TableDescription> {
     client(config).describe_table().table_name(name).send().await.ok()?.table

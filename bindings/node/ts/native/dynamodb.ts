@@ -36,6 +36,16 @@ export interface DynamoOptions extends Options {
   UndispatchedEventsWriteCapacityUnits?: number;
   /** Whether tables that are made are paid for by the request instead. */
   onDemand?: boolean;
+  /**
+   * Whether there is an index by time, so that `getEvents` and `getEventsSince` cost what they show. Every process that
+   * writes is to have the same. Default: false.
+   */
+  index?: boolean;
+  /**
+   * Whether events may be written without the index, by a node-eventstore: opening with the index then looks for them,
+   * which reads the whole table. Default: true.
+   */
+  nodeEventstoreWrites?: boolean;
   /** Whether undispatched events are kept. Without, none is ever undispatched. Default: true. */
   useUndispatchedEventsTable?: boolean;
   /** Whether an events’ table that is made has a stream. */
@@ -76,6 +86,8 @@ export class DynamoStore extends DurableStore {
       eventsTableStreamViewType: 'string',
       onDemand: 'boolean',
       trackPosition: 'boolean',
+      index: 'boolean',
+      nodeEventstoreWrites: 'boolean',
       timeout: 'number',
       responseTimeout: 'number',
       attempts: 'number',

@@ -11,9 +11,35 @@
 pub mod gateway;
 pub mod old;
 
+use std::sync::Arc;
+
+use annals_core::{DynStore, Result};
 use annals_dynamodb::{DynamoConfig, DynamoStore};
 use annals_test_servers::{DynamoServer, SharedDynamo};
 pub use annals_testkit::tools::*;
+use annals_testkit::{Opened, Subject};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::{Client, Config};
+
+/// What the conformance kit looks at.
+pub struct Dynamo {
+    pub index: bool,
+}
+
+#[async_trait::async_trait]
+impl Subject for Dynamo {
+    async fn open(&self, positions: bool) -> Result<Opened> {
+        let config = config().await.positions(positions).index(self.index);
+        let store = reopen(config.clone()).await?;
+        let again =
+            move || -> futures::future::BoxFuture<'static, Result<DynStore>> { Box::pin(reopen(config.clone())) };
+        Ok(Opened { store, again: Some(Box::new(again)) })
+    }
+}
+
+async fn reopen(config: DynamoConfig) -> Result<DynStore> {
+    Ok(Arc::new(DynamoStore::open(config).await?))
+}
 
 /// The options of a store that nobody else has.
 pub async fn config() -> DynamoConfig {
@@ -32,4 +58,16 @@ pub fn named(endpoint: &str, prefix: &str) -> DynamoConfig {
 
 pub async fn open(config: &DynamoConfig) -> DynamoStore {
     DynamoStore::open(config.clone()).await.expect("the store opens")
+}
+
+/// A client of the same server.
+pub fn client(config: &DynamoConfig) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(config.endpoint.as_deref().unwrap())
+        .region(Region::new("us-west-2"))
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    Client::from_conf(config)
 }
