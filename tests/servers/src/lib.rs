@@ -20,9 +20,11 @@
 //! | `ANNALS_TEST_REDIS_URL` | the server that [`RedisServer::shared`] gives, instead of one of its own |
 //! | `ANNALS_TEST_MONGODB_URL` | the server that [`MongoServer::shared`] gives, instead of one of its own |
 //! | `ANNALS_TEST_DYNAMODB_URL` | the server that [`DynamoServer::shared`] gives, instead of one of its own |
+//! | `ANNALS_TEST_SEARCH_URL` | the server that [`SearchServer::shared`] gives, instead of one of its own |
 //!
 //! # Layout
-//! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`], [`AzuriteServer`], [`DynamoServer`]
+//! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`], [`AzuriteServer`], [`DynamoServer`],
+//!   [`SearchServer`]
 //! - `process`: a server's process, and that it ends with ours
 //! - `folder`, `ports`: where it keeps its data, where it listens
 //! - [`Certificates`]: for servers that speak TLS
@@ -38,6 +40,7 @@ mod ports;
 mod process;
 mod proxy;
 mod redis;
+mod search;
 
 pub use azurite::{AzuriteServer, SharedAzurite};
 pub use certificates::Certificates;
@@ -45,3 +48,4 @@ pub use dynamo::{DynamoServer, SharedDynamo};
 pub use mongo::{MongoServer, SharedMongo};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Fsync, RedisCluster, RedisOptions, RedisServer, SharedRedis};
+pub use search::{SearchKind, SearchServer, SharedSearch};
