@@ -7,6 +7,8 @@ mod azure_table;
 mod call;
 mod desk;
 mod dynamodb;
+mod elastic_client;
+mod elasticsearch;
 mod guard;
 mod mongodb;
 mod open;
@@ -21,6 +23,7 @@ use std::task::{Context, Poll, Waker};
 
 use annals_core::{DynStore, Error, ErrorKind, MemoryStore};
 use desk::{Answering, Desk};
+use elastic_client::{Asking, Telling};
 use futures::FutureExt;
 use guard::guarded;
 use napi::JsString;
@@ -113,10 +116,11 @@ pub fn open_memory(positions: bool) -> NativeStore {
     Opened::from(Arc::new(store) as DynStore).into()
 }
 
-/// Opens a store of a type by its options as JSON. Rejects with a text as a call's that begins with `!`.
+/// Opens a store of a type by its options as JSON. Where its requests are seen in JavaScript, `send` sends them and `told` is
+/// told of them. Rejects with a text as a call's that begins with `!`.
 #[napi]
-pub async fn open(kind: String, options: String) -> Result<NativeStore> {
-    match guarded(async move { open::open(&kind, &options).await }).await {
+pub async fn open(kind: String, options: String, send: Option<Asking>, told: Option<Telling>) -> Result<NativeStore> {
+    match guarded(async move { open::open(&kind, &options, send, told).await }).await {
         Ok(opened) => Ok(opened.into()),
         Err(error) => Err(napi::Error::from_reason(text::answer(Err(error)))),
     }

@@ -10,7 +10,8 @@ use annals_dynamodb::DynamoStore;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::{azure_table, dynamodb, mongodb, redis, sqlite, tingodb};
+use crate::elastic_client::{Asking, Telling};
+use crate::{azure_table, dynamodb, elasticsearch, mongodb, redis, sqlite, tingodb};
 
 /// A store that was opened, and what it has to tell beside its answers.
 pub(crate) struct Opened {
@@ -31,11 +32,12 @@ impl From<DynStore> for Opened {
     }
 }
 
-/// Opens a store of a type by its options as JSON.
-pub(crate) async fn open(kind: &str, options: &str) -> Result<Opened> {
+/// Opens a store of a type by its options as JSON, and by what JavaScript does of its work.
+pub(crate) async fn open(kind: &str, options: &str, send: Option<Asking>, told: Option<Telling>) -> Result<Opened> {
     match kind {
         "azuretable" => azure_table::open(parse(kind, options)?).await,
         "dynamodb" => dynamodb::open(parse(kind, options)?).await,
+        "elasticsearch" | "opensearch" => elasticsearch::open(parse(kind, options)?, send, told).await,
         "mongodb" => mongodb::open(parse(kind, options)?).await,
         "redis" => redis::open(parse(kind, options)?).await,
         "sqlite" => sqlite::open(parse(kind, options)?).await.map(Opened::from),

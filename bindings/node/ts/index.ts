@@ -11,6 +11,7 @@ import paging = require('./paging');
 import type azuretable = require('./native/azuretable');
 import bson = require('./native/bson');
 import type dynamodb = require('./native/dynamodb');
+import type elasticsearch = require('./native/elasticsearch');
 import type mongodb = require('./native/mongodb');
 import type options = require('./options');
 import type redis = require('./native/redis');
@@ -30,6 +31,7 @@ function eventstore(
     | eventstore.Options
     | eventstore.AzureTableOptions
     | eventstore.DynamoOptions
+    | eventstore.ElasticOptions
     | eventstore.MongoOptions
     | eventstore.RedisOptions
     | eventstore.TingoOptions,
@@ -55,6 +57,7 @@ namespace eventstore {
   export type CallOptions = callback.CallOptions;
   export type Conflict = errors.Conflict;
   export type DynamoOptions = dynamodb.DynamoOptions;
+  export type ElasticOptions = elasticsearch.ElasticOptions;
   export type EventMappings = event.EventMappings;
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;

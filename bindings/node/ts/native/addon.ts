@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { Send } from './elasticClient';
+import type { Told } from './elasticLog';
+
 /** A store on the other side of the crossing. */
 export interface NativeHandle {
   /**
@@ -20,8 +23,11 @@ export interface NativeHandle {
 /** What the addon exports. */
 export interface Addon {
   openMemory(positions: boolean): NativeHandle;
-  /** Opens a store by its type and its options as JSON text. */
-  open(type: string, options: string): Promise<NativeHandle>;
+  /**
+   * Opens a store by its type and its options as JSON text. Where its requests are seen here, `send` sends them and `told` is
+   * told of them.
+   */
+  open(type: string, options: string, send?: Send, told?: (request: Told) => void): Promise<NativeHandle>;
 }
 
 let loaded: Addon | undefined;

@@ -19,7 +19,8 @@ type Ended = (error: Error | null) => void;
  * opens it by them.
  */
 export abstract class DurableStore extends NativeStore {
-  private readonly given: string;
+  /** What opens it. */
+  protected readonly given: Record<string, unknown>;
   private readonly turns = new Turns();
   private readonly interval: number;
   private heartbeat: Heartbeat | undefined;
@@ -28,7 +29,7 @@ export abstract class DurableStore extends NativeStore {
 
   /** @throws TypeError where an option is not of its kind. */
   constructor(
-    private readonly type: string,
+    protected readonly type: string,
     options: Record<string, unknown>,
     known: Record<string, Kind>,
   ) {
@@ -36,7 +37,7 @@ export abstract class DurableStore extends NativeStore {
     const { heartbeat = 0 } = givenOptions(type, options, OWN);
     // A store that knows the option asks by itself.
     this.interval = 'heartbeat' in known ? 0 : (heartbeat as number);
-    this.given = JSON.stringify(givenOptions(type, options, known));
+    this.given = givenOptions(type, options, known);
   }
 
   /** Connects, also a store whose connection is lost: that one is given up once there is a new one. */
@@ -80,10 +81,14 @@ export abstract class DurableStore extends NativeStore {
     });
   }
 
+  protected opening(): Promise<NativeHandle> {
+    return addon().open(this.type, JSON.stringify(this.given));
+  }
+
   private open(ended: Ended): void {
     let opening: Promise<NativeHandle>;
     try {
-      opening = addon().open(this.type, this.given);
+      opening = this.opening();
     } catch (error) {
       ended(error as Error);
       return;

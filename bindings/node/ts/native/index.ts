@@ -1,5 +1,6 @@
 import { AzureTableStore } from './azuretable';
 import { DynamoStore } from './dynamodb';
+import { ElasticStore } from './elasticsearch';
 import { InMemoryStore } from './inmemory';
 import { MongoStore } from './mongodb';
 import { RedisStore } from './redis';
@@ -13,8 +14,10 @@ import { TingoStore } from './tingodb';
 export const nativeStores = {
   azuretable: AzureTableStore,
   dynamodb: DynamoStore,
+  elasticsearch: ElasticStore,
   inmemory: InMemoryStore,
   mongodb: MongoStore,
+  opensearch: ElasticStore,
   redis: RedisStore,
   sqlite: SqliteStore,
   tingodb: TingoStore,
