@@ -64,11 +64,18 @@ impl Change {
 fn value_bytes(value: &Value) -> usize {
     match value {
         // What JSON escapes takes up to six times the room.
-        Value::String(text) => {
-            text.len()
-                + text.bytes().map(|b| if b < 0x20 { 5 } else { usize::from(matches!(b, b'"' | b'\\')) }).sum::<usize>()
-        }
+        Value::String(text) => text.len() + text.bytes().map(escaped).sum::<usize>(),
         _ => 24,
+    }
+}
+
+/// How many bytes more a byte of a text takes. (0xe2 is what the separators of lines begin with.)
+fn escaped(byte: u8) -> usize {
+    match byte {
+        0..0x20 => 5,
+        b'"' | b'\\' => 1,
+        0xe2 => 3,
+        _ => 0,
     }
 }
 
@@ -108,8 +115,7 @@ pub(crate) fn body(boundary: &str, changes: &[Change], address: impl Fn(Option<(
             body.push_str(&format!("If-Match: {etag}\r\n"));
         }
         if let Some(row) = row {
-            // Texts and numbers are always JSON.
-            let json = serde_json::to_string(row).unwrap_or_default();
+            let json = json(row);
             body.push_str(&format!(
                 "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}\r\n",
                 json.len()
@@ -120,6 +126,16 @@ pub(crate) fn body(boundary: &str, changes: &[Change], address: impl Fn(Option<(
     }
     body.push_str(&format!("--changeset_{boundary}--\r\n--batch_{boundary}--\r\n"));
     body
+}
+
+/// An entity as a request has it. Separators of lines are escaped: Azurite takes them for ends of lines, and fails.
+pub(crate) fn json(row: &Row) -> String {
+    // Texts and numbers are always JSON.
+    let json = serde_json::to_string(row).unwrap_or_default();
+    match json.contains(['\u{2028}', '\u{2029}']) {
+        true => json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"),
+        false => json,
+    }
 }
 
 /// The ETag that each change made, or why nothing was changed.

@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::AzureTableConfig;
-use crate::batch::{self, Change, Row};
+use crate::batch::{self, Change, Row, json};
 use crate::error::{Refusal, closed, damaged, unanswered};
 use crate::sign::Credentials;
 
@@ -335,11 +335,6 @@ fn keys(partition: &str, row: &str) -> String {
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
-}
-
-fn json(row: &Row) -> String {
-    // Texts and numbers are always JSON.
-    serde_json::to_string(row).unwrap_or_default()
 }
 
 async fn pause(tries: u32) {

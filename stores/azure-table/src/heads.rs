@@ -56,6 +56,14 @@ impl Heads {
         known[0].insert(stream.clone(), head);
     }
 
+    /// Notes that a stream has no events, unless more is known of it.
+    pub(crate) fn saw_none(&self, stream: &StreamId) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().all(|known| !known.contains_key(stream)) && known[0].len() < REMEMBERED {
+            known[0].insert(stream.clone(), Head::default());
+        }
+    }
+
     pub(crate) fn forget_all(&self) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Default::default();
     }

@@ -67,6 +67,9 @@ impl AzureTableStore {
             if self.settle(&look.entries, &mut settled).await? {
                 continue;
             }
+            if let (Scope::Stream(stream), true) = (&read.scope, begins && look.entries.is_empty() && is_of_all(read)) {
+                self.heads.saw_none(stream);
+            }
             return Ok(page(read, place.is_some(), look.entries, look.is_long));
         }
     }
@@ -166,6 +169,11 @@ impl AzureTableStore {
         let entries = rows.iter().map(|row| entry(row, read, place));
         entries.filter_map(Result::transpose).collect()
     }
+}
+
+/// Whether a read leaves nothing out.
+fn is_of_all(read: &Read) -> bool {
+    read.since.is_none() && read.after_position.is_none() && read.from_revision == 0 && read.before_revision.is_none()
 }
 
 fn sorted(entries: Vec<Entry>, read: &Read, most: usize) -> Vec<Entry> {

@@ -116,3 +116,20 @@ async fn gaps_in_a_stream_do_not_end_its_pages() {
         assert_eq!(common::revisions(&all(&store, Read::stream("gaps").backward().limit(limit)).await), revisions);
     }
 }
+
+#[tokio::test]
+async fn separators_of_lines_come_back() {
+    let store = open(&common::config().await).await;
+    let odd = "\u{2028}one\u{2029}two\u{2028}";
+    let payload = || Payload::from_json(format!(r#"{{"text":"{odd}"}}"#)).unwrap();
+    for (n, size) in [1, 3, 60].into_iter().enumerate() {
+        let made: Vec<_> = (0..size).map(|_| annals_core::NewEvent::new(payload())).collect();
+        let stream = annals_core::StreamId::new(format!("{odd}{n}")).context(odd);
+        let committed = store.commit(Commit::new(stream.clone(), made)).await.unwrap();
+        let found = all(&store, Read::stream(stream)).await;
+        assert_eq!(found, committed.events);
+        assert_eq!(found[0].payload.json(), payload().json());
+    }
+    assert_eq!(all(&store, Read::all()).await.len(), 64);
+    assert_eq!(all(&store, Read::undispatched()).await.len(), 64);
+}

@@ -44,9 +44,15 @@ async fn requests_are_what_the_documentation_says() {
         let more = usize::from(looks);
         // A new kind of streams is listed once.
         append(&store, stream("first"), &format!("{context}-first-"), 1).await;
-        let cold = count(&store, &proxy, append(&store, stream("cold"), &format!("{context}-cold-"), 1)).await.1;
-        assert_eq!(cold, 6 + more, "a new stream: its end is looked for");
         for (size, requests) in [(1, 4), (10, 13), (48, 51), (60, 66)] {
+            // What is known of a stream's end: nothing, that it has none, where this process left it.
+            let id = format!("{context}-cold-{size}-");
+            let (_, seen) = count(&store, &proxy, append(&store, stream(&id), &id, size)).await;
+            assert_eq!(seen, requests + more + 2, "a commit of {size} to a stream that nothing is known of");
+            let id = format!("{context}-loaded-{size}-");
+            assert_eq!(count(&store, &proxy, load(&store, &stream(&id), 500)).await, (0, 2));
+            let (_, seen) = count(&store, &proxy, append(&store, stream(&id), &id, size)).await;
+            assert_eq!(seen, requests + more, "a commit of {size} to a stream that was loaded and is new");
             append(&store, stream("warm"), &format!("{context}-{size}-before-"), 1).await;
             let id = format!("{context}-{size}-");
             let (_, seen) = count(&store, &proxy, append(&store, stream("warm"), &id, size)).await;
