@@ -33,9 +33,7 @@ impl SearchServer {
         let mut server = Self { process: spawn(kind, &folder, port), folder, kind, port };
         let mut attempts = 1;
         while let Err(log) = server.ready().await {
-            // Somebody else may take the port before the server does.
-            let taken = log.contains("BindHttpException") || log.contains("Address already in use");
-            assert!(attempts < 5 && taken, "the server doesn't start:\n{log}");
+            assert!(attempts < 5 && is_taken(&log), "the server doesn't start:\n{log}");
             attempts += 1;
             server.port = ports::free();
             server.process = spawn(kind, &server.folder, server.port);
@@ -72,10 +70,13 @@ impl SearchServer {
     /// Kills it if it still runs, starts it again on the same port with the same data, and waits until it answers.
     pub async fn restart(&mut self) {
         self.kill();
-        std::fs::remove_file(log(&self.folder)).expect("the log can be removed");
-        self.process = spawn(self.kind, &self.folder, self.port);
-        if let Err(log) = self.ready().await {
-            panic!("the server doesn't start again:\n{log}");
+        let mut attempts = 0;
+        loop {
+            std::fs::remove_file(log(&self.folder)).expect("the log can be removed");
+            self.process = spawn(self.kind, &self.folder, self.port);
+            let Err(log) = self.ready().await else { break };
+            assert!(attempts < 5 && is_taken(&log), "the server doesn't start again:\n{log}");
+            attempts += 1;
         }
     }
 
@@ -104,6 +105,11 @@ impl SearchServer {
             sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// Whether somebody else has taken its port, or the one that it chose for other nodes, before it did.
+fn is_taken(log: &str) -> bool {
+    log.contains("BindHttpException") || log.contains("Address already in use")
 }
 
 /// Whether all indexes can be read and written.
