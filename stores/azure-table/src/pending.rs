@@ -227,7 +227,11 @@ impl AzureTableStore {
         let changes = events.iter().map(|event| Change::Insert(row(event, &layout::key(&event.id)))).collect();
         let mut refused = false;
         for pack in pack(changes) {
-            refused |= self.client.transact(&self.tables.events, &pack).await?.is_err();
+            refused |= match &*pack {
+                // One by itself is cheaper.
+                [Change::Insert(row)] => !self.client.insert(&self.tables.events, row).await?,
+                _ => self.client.transact(&self.tables.events, &pack).await?.is_err(),
+            };
         }
         let (true, Some(first)) = (refused, events.first()) else { return Ok(()) };
         // Somebody else has written some, or other events have their ids.
