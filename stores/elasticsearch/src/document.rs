@@ -13,7 +13,7 @@ pub(crate) const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// The years that the server's dates reach to.
 const FIRST: &str = "0001-01-01T00:00:00.000Z";
-const LAST: &str = "9999-12-31T23:59:59.999Z";
+const LAST: &str = "9999-12-30T00:00:00.000Z";
 
 /// How a payload stands in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,28 @@ pub(crate) enum Form {
     Value,
     /// As text, where the server can't take the value: because its mapping or the limits of its parser forbid it.
     Text,
+}
+
+/// How deep a value may be: deeper, and the server's own parser comes to its end, and the server with it.
+const MAX_DEPTH: usize = 100;
+
+impl Form {
+    /// The form that a value is first tried in.
+    pub(crate) fn of(payload: &Payload) -> Self {
+        let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+        for byte in payload.json().bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = !in_text,
+                b'[' | b'{' if !in_text => depth += 1,
+                b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        if deepest > MAX_DEPTH { Self::Text } else { Self::Value }
+    }
 }
 
 /// An event's document.

@@ -22,7 +22,7 @@ impl<'a> Moving<'a> {
     }
 
     fn all(events: &'a [RecordedEvent]) -> Vec<Self> {
-        events.iter().map(|event| Self { event, slot: 0, form: Form::Value }).collect()
+        events.iter().map(|event| Self { event, slot: 0, form: Form::of(&event.payload) }).collect()
     }
 }
 

@@ -26,9 +26,10 @@ impl ElasticStore {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         let action = self.layout.action(Kind::Snapshot, &key(&snapshot.id), Condition::Any);
-        let as_value = format!("{action}\n{}\n", snapshot_document(snapshot, Form::Value)?);
-        match self.write_visibly(as_value).await?.pop() {
-            Some(Err(refusal)) if refusal.is_of_content() => {
+        let form = Form::of(&snapshot.data);
+        let written = format!("{action}\n{}\n", snapshot_document(snapshot, form)?);
+        match self.write_visibly(written).await?.pop() {
+            Some(Err(refusal)) if refusal.is_of_content() && form == Form::Value => {
                 let as_text = format!("{action}\n{}\n", snapshot_document(snapshot, Form::Text)?);
                 self.write_visibly(as_text).await?.into_iter().collect::<std::result::Result<Vec<()>, _>>()
             }

@@ -1,6 +1,9 @@
 //! How requests get to a server: the store's own way, or one of the user's.
 
+mod address;
+mod hosts;
 mod http;
+mod signing;
 
 use std::fmt;
 
