@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -118,7 +120,7 @@ async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, kept: &Mutex<Vec
     }
 }
 
-async fn read(connection: &mut (impl AsyncRead + AsyncWrite + Unpin + tokio::io::AsyncBufRead)) -> Option<Asked> {
+async fn read(connection: &mut (impl AsyncBufRead + Unpin)) -> Option<Asked> {
     let mut line = String::new();
     connection.read_line(&mut line).await.ok().filter(|size| *size > 0)?;
     let mut words = line.split(' ').map(str::to_owned);
