@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-node test-examples test-bench bench lint lint-rust lint-node fmt node servers
+.PHONY: help demo test test-rust test-node test-examples test-bench bench lint lint-rust lint-node fmt node node-debug servers
 
 STORE ?= all
 NODE := bindings/node
@@ -39,14 +39,14 @@ test-rust: servers
 servers:
 	@tests/servers/install.sh redis mongo dynamodb azurite
 
-test-node: node servers
+test-node: node-debug servers
 	$(NPM) --prefix $(NODE) test
 
-test-examples: node
+test-examples: node-debug
 	examples/test.sh
 
 # That the harness works, in seconds: not a measurement.
-test-bench: node servers
+test-bench: node-debug servers
 	bench/test.sh
 
 bench: node servers
@@ -71,9 +71,13 @@ fmt: $(NODE)/node_modules/.installed
 	cargo fmt --all
 	$(NPM) --prefix $(NODE) run fmt
 
-# The Node package: the addon (release build) and the TypeScript.
+# The Node package: the addon and the TypeScript.
 node: $(NODE)/node_modules/.installed
 	$(NPM) --prefix $(NODE) run build
+
+# For tests the addon is not optimised: it is there minutes sooner.
+node-debug: $(NODE)/node_modules/.installed
+	$(NPM) --prefix $(NODE) run build:debug
 
 $(NODE)/node_modules/.installed: $(NODE)/package.json $(NODE)/package-lock.json
 	$(NPM) --prefix $(NODE) ci
