@@ -136,7 +136,8 @@ struct Leads<'a> {
 impl<'a> Leads<'a> {
     async fn open(store: &'a DynamoStore, link: &'a Link, read: &'a Read, mark: Option<&Mark>) -> Result<Self> {
         let kinds = store.kinds_in(link, &read.scope).await?;
-        let limit = (read.limit.min(MAX_PAGE) / kinds.len().max(1)).clamp(10, MOST) + 1;
+        // Beside a page: where it goes on, what tells that there is a next one, and that nothing comes before that.
+        let limit = (read.limit.min(MAX_PAGE) / kinds.len().max(1)).clamp(10, MOST) + 3;
         let (mut least, mut most) = own::all_times();
         if let Some(since) = read.since {
             least = own::at(since.as_millis(), 0, None);

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 /// Each folder of the harness has tables of its own.
 async fn open(url: &str, folder: &Path) -> Result<DynStore> {
     let prefix = format!("kill-{}-", folder.file_name().unwrap().to_str().unwrap());
-    Ok(Arc::new(DynamoStore::open(named(url, &prefix).positions(true)).await?) as DynStore)
+    Ok(Arc::new(DynamoStore::open(named(url, &prefix).positions(true).index(true)).await?) as DynStore)
 }
 
 fn small() -> std::result::Result<(), libtest_mimic::Failed> {
@@ -75,7 +75,7 @@ fn large_commit(round: u64, n: u64) -> annals_core::Commit {
 /// The child: one writer for each stream, until it is killed.
 fn write_large(url: &str, round: u64) -> ! {
     Runtime::new().unwrap().block_on(async {
-        let store = &DynamoStore::open(named(url, "large-")).await.unwrap();
+        let store = &DynamoStore::open(named(url, "large-").index(true)).await.unwrap();
         let writers = (0..STREAMS).map(|writer| async move {
             for n in (writer..).step_by(STREAMS as usize) {
                 store.commit(large_commit(round, n)).await.unwrap();
@@ -116,7 +116,7 @@ fn large() -> std::result::Result<(), libtest_mimic::Failed> {
 
 /// Fails unless every commit is whole, on each way to look, and those that were acknowledged are there. How many more are.
 async fn check_large(server: &DynamoServer, round: u64, acknowledged: &[u64]) -> usize {
-    let config = named(&server.url(), "large-");
+    let config = named(&server.url(), "large-").index(round % 2 == 0);
     // Each way to look is the first to look: it finds what the writer left.
     let store = DynamoStore::open(config).await.unwrap();
     let everything = match round % 3 {

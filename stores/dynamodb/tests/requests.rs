@@ -102,6 +102,51 @@ async fn requests_with_positions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_with_an_index() {
+    let server = DynamoServer::start().await;
+    let gateway = Gateway::start(server.address()).await;
+    gateway.begin();
+    let config = named(&gateway.url(), "").index(true);
+    open(&config).await;
+    let store = open(&config).await;
+    gateway.begin();
+    let kind = |n: usize| StreamId::new("a").context(format!("c{n}"));
+    append(&store, kind(0), "first", 1).await;
+    assert_eq!(counts(&gateway), "1 PutItem, 1 Query, 1 TransactWriteItems", "a kind of streams is listed once");
+    let direct = open(&named(&server.url(), "").index(true)).await;
+    for n in 0..400 {
+        append(&direct, kind(n % 4), &format!("c{n}-"), 1).await;
+    }
+    for (size, expected) in [(1, "1 TransactWriteItems"), (60, "1 BatchWriteItem, 1 PutItem, 2 TransactWriteItems")] {
+        // Its end isn't known any more.
+        append(&store, kind(0), &format!("before-{size}-"), 1).await;
+        gateway.begin();
+        append(&store, kind(0), &format!("of-{size}-"), size).await;
+        assert_eq!(counts(&gateway), expected, "a commit of {size}");
+    }
+    let of_one = Read::scope(annals_core::Filter { context: Some("c1".into()), ..Default::default() });
+    let since = store.read(&Read::all().skip(100).limit(1)).await.unwrap().events[0].commit_stamp;
+    // Which of 4 kinds there are, what is next of each, and the events.
+    for (what, read, size, expected) in [
+        ("everything", Read::all(), 100, "1 BatchGetItem, 5 Query"),
+        ("a context", of_one, 40, "1 BatchGetItem, 2 Query"),
+        ("everything since", Read::all().since(since), 100, "1 BatchGetItem, 5 Query"),
+    ] {
+        let mut read = read.limit(size);
+        for page in ["first", "next"] {
+            gateway.begin();
+            let found = store.read(&read).await.unwrap();
+            assert_eq!((found.events.len(), &*counts(&gateway)), (size, expected), "the {page} page of {what}");
+            read.cursor = found.next;
+        }
+    }
+    gateway.begin();
+    assert_eq!(store.read(&Read::all().backward().limit(1)).await.unwrap().events.len(), 1);
+    // Whether a commit larger than a transaction is there in whole is looked at once.
+    assert_eq!(counts(&gateway), "1 BatchGetItem, 1 GetItem, 5 Query", "the last event of everything");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_of_node_eventstore() {
     let server = DynamoServer::start().await;
     let gateway = Gateway::start(server.address()).await;
