@@ -44,7 +44,6 @@ impl ElasticStore {
         check(&commit)?;
         let aggregate_id = &commit.stream.aggregate_id;
         let _turn = self.turns.of(aggregate_id).await;
-        self.heads.keep_record(aggregate_id);
         let outcome = self.write_in_turn(&commit).await;
         if outcome.as_ref().is_err_and(|error| !error.is_conflict()) {
             self.heads.forget(aggregate_id);

@@ -192,11 +192,6 @@ impl Heads {
         heads.done.remove(aggregate_id);
     }
 
-    /// A head that is about to be written keeps the record that it gets.
-    pub(crate) fn keep_record(&self, aggregate_id: &Text) {
-        self.lock().done.remove(aggregate_id);
-    }
-
     /// The heads whose records have been done for so long; they are forgotten until they are seen again.
     pub(crate) fn take_done(&self, age: Duration) -> Vec<Head> {
         let mut heads = self.lock();

@@ -29,7 +29,7 @@ pub fn kinds() -> Vec<SearchKind> {
     }
 }
 
-/// An empty store's configuration on the shared server of a kind. The indexes of stores that are gone are deleted.
+/// A new store's configuration on the shared server of a kind.
 pub async fn config(kind: SearchKind) -> ElasticConfig {
     let server = SearchServer::shared(kind).await;
     let mut config = ElasticConfig::new(server.url()).index_name(server.name());
@@ -60,6 +60,7 @@ pub struct Search(pub SearchKind);
 
 /// The handles on one store's indexes, and who may open another.
 struct InUse {
+    kind: SearchKind,
     config: ElasticConfig,
     handles: Vec<Weak<ElasticStore>>,
     again: Weak<()>,
@@ -71,31 +72,37 @@ async fn handle(config: &ElasticConfig) -> Result<Arc<ElasticStore>> {
     Ok(Arc::new(ElasticStore::open(config.clone()).await?))
 }
 
-/// Deletes indexes that nobody uses any more: a server has room for a thousand or so.
-async fn delete_unused() {
-    let unused: Vec<InUse> = {
+/// Indexes on a server of a kind that nobody uses any more, emptied: to make new ones takes a server much longer.
+async fn emptied(kind: SearchKind) -> Option<ElasticConfig> {
+    let unused = {
         let mut all = IN_USE.lock().unwrap();
-        let is_used = |used: &mut InUse| {
-            used.again.strong_count() > 0 || used.handles.iter().any(|handle| handle.strong_count() > 0)
-        };
-        all.extract_if(.., |used| !is_used(used)).collect()
-    };
-    for InUse { config, .. } in unused {
-        let indexes = format!("/{0},{0}-events,{0}-snapshots,{0}-heads", config.index_name);
-        ask(&config, Method::Delete, &format!("{indexes}?ignore_unavailable=true"), None).await;
-    }
+        let is_used =
+            |used: &InUse| used.again.strong_count() > 0 || used.handles.iter().any(|handle| handle.strong_count() > 0);
+        let unused = all.iter().position(|used| used.kind == kind && !is_used(used));
+        unused.map(|unused| all.swap_remove(unused).config)
+    }?;
+    let indexes = format!("/{}*", unused.index_name);
+    ask(&unused, Method::Post, &format!("{indexes}/_refresh"), None).await;
+    let all = r#"{"query":{"match_all":{}}}"#;
+    let deleted =
+        ask(&unused, Method::Post, &format!("{indexes}/_delete_by_query?refresh=true&conflicts=proceed"), Some(all))
+            .await;
+    assert!(deleted["failures"].as_array().is_some_and(Vec::is_empty), "emptied: {deleted}");
+    Some(unused)
 }
 
 #[async_trait::async_trait]
 impl Subject for Search {
     async fn open(&self, _positions: bool) -> Result<Opened> {
-        delete_unused().await;
-        let config = config(self.0).await;
+        let config = match emptied(self.0).await {
+            Some(config) => config,
+            None => config(self.0).await,
+        };
         let store = handle(&config).await?;
         let user = Arc::new(());
         let name = config.index_name.clone();
         let (handles, again) = (vec![Arc::downgrade(&store)], Arc::downgrade(&user));
-        IN_USE.lock().unwrap().push(InUse { config: config.clone(), handles, again });
+        IN_USE.lock().unwrap().push(InUse { kind: self.0, config: config.clone(), handles, again });
         let again = move || -> futures::future::BoxFuture<'static, Result<DynStore>> {
             let (config, user, name) = (config.clone(), user.clone(), name.clone());
             Box::pin(async move {
