@@ -100,7 +100,12 @@ export const stores = {
         const proxy = await countingProxy(port);
         return { ...proxy, contestant: { ...contestant, options: { ...contestant.options, port: proxy.port } } };
       };
-      return { ours: annals(at('ours')), theirs: eventstore(at('theirs')), counted, stop };
+      const bare = {
+        name: "a bare insert of an event, with node-eventstore's indexes and a unique one",
+        module: new URL('bareMongo', import.meta.url).pathname,
+        options: at('bare'),
+      };
+      return { ours: annals(at('ours')), bare, theirs: eventstore(at('theirs')), counted, stop };
     },
     held: [1_000, 10_000],
     commits: { 1: 1_000, 10: 200 },
