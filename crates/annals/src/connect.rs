@@ -28,6 +28,11 @@ pub async fn open(url: &str) -> Result<DynStore> {
         "mongodb" | "mongodb+srv" => Ok(Arc::new(annals_mongodb::MongoStore::open(url.parse()?).await?)),
         #[cfg(feature = "dynamodb")]
         "dynamodb" => Ok(Arc::new(annals_dynamodb::DynamoStore::open(url.parse()?).await?)),
+        #[cfg(feature = "elasticsearch")]
+        "elasticsearch" | "elasticsearch+https" | "opensearch" | "opensearch+https" => {
+            let config: annals_elasticsearch::ElasticConfig = url.parse()?;
+            Ok(Arc::new(annals_elasticsearch::ElasticStore::open(config).await?))
+        }
         #[cfg(feature = "tingodb")]
         "tingodb" => Ok(Arc::new(annals_tingodb::TingoStore::open(url.parse()?).await?)),
         #[cfg(feature = "azure-table")]
@@ -37,11 +42,16 @@ pub async fn open(url: &str) -> Result<DynStore> {
 }
 
 /// The stores that a build may be without: their URLs' schemes, their names, their features.
-const OPTIONAL: [(&[&str], &str, &str); 6] = [
+const OPTIONAL: [(&[&str], &str, &str); 7] = [
     (&["sqlite"], "SQLite", "sqlite"),
     (&["redis", "rediss", "redis+unix"], "Redis", "redis"),
     (&["mongodb", "mongodb+srv"], "MongoDB", "mongodb"),
     (&["dynamodb"], "DynamoDB", "dynamodb"),
+    (
+        &["elasticsearch", "elasticsearch+https", "opensearch", "opensearch+https"],
+        "Elasticsearch and OpenSearch",
+        "elasticsearch",
+    ),
     (&["tingodb"], "TingoDB", "tingodb"),
     (&["azure-table"], "Azure Table", "azure-table"),
 ];
@@ -53,7 +63,7 @@ fn not_here(scheme: &str) -> Error {
             format!("the {store} store is not in this build: switch on annals' feature `{feature}`.")
         }
         None => format!(
-            "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:."
+            "no store has the URL scheme '{scheme}:'. There are memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table:, dynamodb:, elasticsearch: and opensearch:."
         ),
     };
     Error::new(ErrorKind::Unsupported, message)
@@ -78,6 +88,10 @@ mod tests {
             ("rediss", "the Redis store is not in this build: switch on annals' feature `redis`."),
             ("mongodb+srv", "the MongoDB store is not in this build: switch on annals' feature `mongodb`."),
             ("dynamodb", "the DynamoDB store is not in this build: switch on annals' feature `dynamodb`."),
+            (
+                "opensearch",
+                "the Elasticsearch and OpenSearch store is not in this build: switch on annals' feature `elasticsearch`.",
+            ),
             ("tingodb", "the TingoDB store is not in this build: switch on annals' feature `tingodb`."),
             ("azure-table", "the Azure Table store is not in this build: switch on annals' feature `azure-table`."),
         ] {

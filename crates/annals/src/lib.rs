@@ -47,6 +47,7 @@
 //! | `mongodb://localhost:27017/eventstore`, `mongodb+srv://…` | `mongodb` | `mongodb::MongoStore` |
 //! | `azure-table:AccountName=…;AccountKey=…` | `azure-table` | `azure_table::AzureTableStore` |
 //! | `dynamodb://us-west-2/events` | `dynamodb` | `dynamodb::DynamoStore` |
+//! | `elasticsearch://localhost:9200/eventstore`, `opensearch://…`, `elasticsearch+https://…` | `elasticsearch` | `elasticsearch::ElasticStore` |
 //! | `tingodb:data/orders` | `tingodb` | `tingodb::TingoStore` |
 //!
 //! A store of your own implements [`Store`], tests itself with `annals-testkit`, and goes into [`EventStore::new`].
@@ -58,6 +59,8 @@ pub use annals_azure_table as azure_table;
 pub use annals_core::*;
 #[cfg(feature = "dynamodb")]
 pub use annals_dynamodb as dynamodb;
+#[cfg(feature = "elasticsearch")]
+pub use annals_elasticsearch as elasticsearch;
 #[cfg(feature = "mongodb")]
 pub use annals_mongodb as mongodb;
 #[cfg(feature = "redis")]
