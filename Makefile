@@ -1,5 +1,5 @@
 # make demo   what annals is for, running: npm cqrs-domain on a SQLite file, read again from Rust
-# make test   every test; STORE=memory, sqlite, redis, mongodb, tingodb, dynamodb or azure-table for one store
+# make test   every test; STORE=memory, sqlite, redis, mongodb, tingodb, dynamodb, azure-table or elasticsearch for one store
 # make bench  ratios against npm eventstore and raw drivers; STORE=… for one store
 # make lint   formatting, clippy, cargo deny, documentation, TypeScript
 # make fmt    formats everything
@@ -27,9 +27,10 @@ test:
 	  redis) tests/servers/install.sh redis && cargo test -p annals-redis ;; \
 	  mongodb) tests/servers/install.sh mongo && cargo test -p annals-mongodb ;; \
 	  tingodb) cargo test -p annals-tingodb ;; \
+	  elasticsearch) tests/servers/install.sh search && ANNALS_SEARCH_SERVERS=all cargo test -p annals-elasticsearch ;; \
 	  dynamodb) tests/servers/install.sh dynamodb && cargo test -p annals-dynamodb ;; \
 	  azure-table) tests/servers/install.sh azurite && cargo test -p annals-azure-table ;; \
-	  *) echo "There is no STORE=$(STORE): memory, sqlite, redis, mongodb, tingodb, dynamodb, azure-table or all." >&2; exit 2 ;; \
+	  *) echo "There is no STORE=$(STORE): memory, sqlite, redis, mongodb, tingodb, dynamodb, azure-table, elasticsearch or all." >&2; exit 2 ;; \
 	esac
 
 test-rust: servers
@@ -37,7 +38,7 @@ test-rust: servers
 
 # The database servers that the tests start.
 servers:
-	@tests/servers/install.sh redis mongo dynamodb azurite
+	@tests/servers/install.sh redis mongo dynamodb azurite search
 
 test-node: node-debug servers
 	$(NPM) --prefix $(NODE) test
