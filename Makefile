@@ -34,7 +34,7 @@ test:
 	esac
 
 test-rust: servers
-	cargo test --workspace --all-features
+	tests/lanes.mjs
 
 # The database servers that the tests start.
 servers:
@@ -85,4 +85,4 @@ $(NODE)/node_modules/.installed: $(NODE)/package.json $(NODE)/package-lock.json
 	@touch $@
 
 $(DENY):
-	cargo install cargo-deny --version 0.20.2 --locked --no-default-features --quiet --root target/tools
+	cargo install cargo-deny --version 0.20.2 --locked --no-default-features --debug --quiet --root target/tools
