@@ -217,6 +217,12 @@ impl ElasticConfig {
         let number = || value.parse::<u32>().map_err(|e| wrong("a whole number").with_source(e));
         let truth = || value.parse::<bool>().map_err(|_| wrong("true or false"));
         let millis = || number().map(|n| Duration::from_millis(n.into()));
+        let file = || {
+            std::fs::read(value).map_err(|e| {
+                Error::invalid(format!("the file {value} of the Elasticsearch option {name} can't be read."))
+                    .with_source(e)
+            })
+        };
         match name {
             "events" => self.events_type_name = value.into(),
             "snapshots" => self.snapshots_type_name = value.into(),
@@ -229,38 +235,61 @@ impl ElasticConfig {
             "timeout" => self.timeout = millis()?,
             "response_timeout" => self.response_timeout = millis()?,
             "attempts" => self.attempts = number()?,
-            "api_key" => self.auth = Some(Auth::ApiKey(value.into())),
-            "aws" => {
-                self.signing().service = Some(match value {
-                    "es" | "aoss" => value.into(),
-                    _ => return Err(wrong("es or aoss")),
-                });
-            }
-            "region" => self.signing().region = Some(value.into()),
+            "ca" => self.tls.ca = Some(file()?),
+            "cert" => self.tls.identity.get_or_insert_default().0 = file()?,
+            "key" => self.tls.identity.get_or_insert_default().1 = file()?,
+            "api_key" => self.says_who_asks(Auth::ApiKey(value.into()))?,
+            "aws" if matches!(value, "es" | "aoss") => self.signing()?.service = Some(value.into()),
+            "aws" => return Err(wrong("es or aoss")),
+            "region" => self.signing()?.region = Some(value.into()),
             _ => {
                 return Err(Error::invalid(
-                    "the Elasticsearch URL has an option that is unknown. There are tls, events, snapshots, \
-                     max_search_results, refresh, index_payload, node_eventstore_writes, shards, replicas, timeout, response_timeout, attempts, api_key, aws and region.",
+                    "the Elasticsearch URL has an option that is unknown. There are tls, ca, cert, key, events, snapshots, \
+                     max_search_results, refresh, index_payload, node_eventstore_writes, shards, replicas, timeout, \
+                     response_timeout, attempts, api_key, aws and region.",
                 ));
             }
         }
         Ok(())
     }
 
-    fn signing(&mut self) -> &mut AwsSigning {
+    fn says_who_asks(&mut self, auth: Auth) -> Result<()> {
+        match self.auth.replace(auth) {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(
+                "the Elasticsearch URL says who asks in two ways: give a user with a password, or api_key, or aws.",
+            )),
+        }
+    }
+
+    fn signing(&mut self) -> Result<&mut AwsSigning> {
         if !matches!(self.auth, Some(Auth::Aws(_))) {
-            self.auth = Some(Auth::Aws(AwsSigning::default()));
+            self.says_who_asks(Auth::Aws(AwsSigning::default()))?;
         }
         match &mut self.auth {
-            Some(Auth::Aws(signing)) => signing,
+            Some(Auth::Aws(signing)) => Ok(signing),
             _ => unreachable!("it was put there"),
+        }
+    }
+
+    /// A user and a password as the URL has them: for AWS they are an access key and its secret.
+    fn user(&mut self, user: String, password: String) -> Result<()> {
+        match &mut self.auth {
+            Some(Auth::Aws(signing)) => {
+                signing.credentials = Some((user, password, None));
+                Ok(())
+            }
+            _ => self.says_who_asks(Auth::Basic(user, password)),
         }
     }
 }
 
-/// `elasticsearch://user:password@host:9200/index?option=value`, or `opensearch://…`: options are `tls` (`true`, `false`), `events`, `snapshots`
-/// (types, or ends of names), `max_search_results`, `refresh`, `index_payload`, `node_eventstore_writes`, `shards`, `replicas`, `timeout`, `response_timeout` (ms), `attempts`,
-/// `api_key`, `aws` (`es`, `aoss`), `region`. `elasticsearch+https://…` is the same with TLS. Fails with `InvalidArgument`.
+/// `elasticsearch://user:password@host:9200/index?option=value`, or `opensearch://…`, with several hosts as
+/// `host:9200,other:9200`. Options are `tls` (`true`, `false`), `ca`, `cert`, `key` (PEM files), `events`, `snapshots` (types,
+/// or ends of names), `max_search_results`, `refresh`, `index_payload`, `node_eventstore_writes`, `shards`, `replicas`,
+/// `timeout`, `response_timeout` (ms), `attempts`, `api_key`, `aws` (`es`, `aoss`), `region`. With `aws` user and password are
+/// an access key and its secret; without them AWS's chain finds some. `elasticsearch+https://…` is the same with TLS. Fails
+/// with `InvalidArgument`.
 impl FromStr for ElasticConfig {
     type Err = Error;
 
@@ -274,13 +303,16 @@ impl FromStr for ElasticConfig {
             "elasticsearch+https" | "opensearch+https" => true,
             _ => return Err(unreadable()),
         };
-        let url = Url::parse(&format!("http://{rest}")).map_err(|e| unreadable().with_source(e))?;
-        if url[Position::AfterPort..].contains('@') {
+        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if tail.contains('@') {
             // What stands there may be the rest of a secret.
             return Err(Error::invalid(
                 "the Elasticsearch URL has an @ behind its host: in the password / is written as %2F, in options @ is %40.",
             ));
         }
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let parsed = |host: &str| Url::parse(&format!("http://{host}")).map_err(|e| unreadable().with_source(e));
+        let url = parsed(&format!("{user}@{}{tail}", hosts.split(',').next().unwrap_or_default()))?;
         let mut config = Self::default();
         for (name, value) in url.query_pairs() {
             match (&*name, &*value) {
@@ -289,18 +321,21 @@ impl FromStr for ElasticConfig {
                 _ => config.set(&name, &value)?,
             }
         }
-        let host = url.host_str().ok_or_else(unreadable)?;
-        // The scheme http hides its own port.
-        let explicit = rest.split(['/', '?']).next().unwrap_or_default().ends_with(":80");
-        let port = match url.port() {
-            Some(port) => format!(":{port}"),
-            None if explicit => ":80".to_owned(),
-            None if secure => String::new(),
-            None => ":9200".to_owned(),
+        let host = |text: &str| {
+            let url = parsed(text)?;
+            let host = url.host_str().ok_or_else(unreadable)?;
+            let port = match url.port() {
+                Some(port) => format!(":{port}"),
+                // The scheme http hides its own.
+                None if text.ends_with(":80") => ":80".to_owned(),
+                None if secure => String::new(),
+                None => ":9200".to_owned(),
+            };
+            Ok(format!("{}://{host}{port}", if secure { "https" } else { "http" }))
         };
-        config.hosts = vec![format!("{}://{host}{port}", if secure { "https" } else { "http" })];
+        config.hosts = hosts.split(',').map(host).collect::<Result<_>>()?;
         if let Some(password) = url.password() {
-            config.auth = Some(Auth::Basic(decoded(url.username()), decoded(password)));
+            config.user(decoded(url.username()), decoded(password))?;
         } else if !url.username().is_empty() {
             return Err(Error::invalid("the Elasticsearch URL has a user without a password: give both, or none."));
         }
