@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use annals_core::Result;
+use annals_core::{Error, ErrorKind, Result};
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -18,6 +18,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use crate::DynamoConfig;
+use crate::config::shown;
 use crate::error::{Failed, closed, from_sdk, may_pass};
 
 /// The region that node-eventstore's users have where they say nothing.
@@ -27,7 +28,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The way to DynamoDB, until the store is closed.
-pub(crate) struct Client(RwLock<Option<Link>>);
+pub(crate) struct Client {
+    link: RwLock<Option<Link>>,
+    /// Where it leads, without what may be secret.
+    address: String,
+}
 
 /// DynamoDB's client, and how often a call is tried.
 #[derive(Clone)]
@@ -75,17 +80,31 @@ impl Client {
             loader =
                 loader.credentials_provider(Credentials::new(id, secret, given.session_token.clone(), None, "given"));
         }
-        let sdk = Sdk::new(&loader.load().await);
-        Self(RwLock::new(Some(Link { sdk, attempts: config.attempts })))
+        let loaded = loader.load().await;
+        let of_aws = || format!("DynamoDB in {}", loaded.region().map_or(REGION, |region| region.as_ref()));
+        let address = config.chosen_endpoint().as_deref().map_or_else(of_aws, shown);
+        let link = Link { sdk: Sdk::new(&loaded), attempts: config.attempts };
+        Self { link: RwLock::new(Some(link)), address }
+    }
+
+    /// What failed calls say further: what was called, and where DynamoDB was looked for if it wasn't found.
+    pub(crate) fn told(&self, operation: &'static str) -> impl Fn(Error) -> Error + '_ {
+        move |error| {
+            let error = error.in_operation(operation);
+            match error.kind() {
+                ErrorKind::Connection | ErrorKind::Timeout => error.with_context("endpoint", &self.address),
+                _ => error,
+            }
+        }
     }
 
     /// Fails with `Connection` where the store is closed.
     pub(crate) fn link(&self) -> Result<Link> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
+        self.link.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
     pub(crate) fn close(&self) -> Result<()> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).take().map(drop).ok_or_else(closed)
+        self.link.write().unwrap_or_else(PoisonError::into_inner).take().map(drop).ok_or_else(closed)
     }
 }
 

@@ -120,7 +120,7 @@ impl fmt::Debug for DynamoConfig {
 }
 
 /// An endpoint without what may be secret in it.
-fn shown(endpoint: &str) -> String {
+pub(crate) fn shown(endpoint: &str) -> String {
     let shown = Url::parse(endpoint).map(|url| url[Position::BeforeHost..Position::AfterPort].to_owned());
     shown.unwrap_or_else(|_| "…".to_owned())
 }

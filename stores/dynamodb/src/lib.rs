@@ -22,7 +22,8 @@
 //! # Cost
 //! A stream is loaded by its keys, and a commit to a stream that was just loaded is one request. What has no key in these
 //! tables (reads across streams by time, what is undispatched) reads a whole table, unless for the first an
-//! [index](DynamoConfig::index) is asked for: see `docs/formats/dynamodb.md`, which counts what each call asks for. What node-eventstore left half done can't be told from whole commits in these tables.
+//! [index](DynamoConfig::index) is asked for: see `docs/formats/dynamodb.md`, which counts what each call asks for. What
+//! node-eventstore left half done can't be told from whole commits in these tables.
 //!
 //! # Layout
 //! - `config`: options and URLs
@@ -117,7 +118,7 @@ impl DynamoStore {
         config.validate()?;
         let client = Client::open(&config).await;
         let made = layout::make(&client.link()?, &config).await;
-        made.map_err(|e| e.in_operation("open"))?;
+        made.map_err(client.told("open"))?;
         let store = Self {
             tables: Tables {
                 events: config.events_table.clone(),
@@ -136,7 +137,7 @@ impl DynamoStore {
         };
         if store.config.index {
             let link = store.client.link()?;
-            store.look(&link).await.map_err(|e| e.in_operation("open"))?;
+            store.look(&link).await.map_err(store.client.told("open"))?;
         }
         Ok(store)
     }
@@ -151,7 +152,7 @@ impl DynamoStore {
             let message = "this store keeps no index by time: switch it on where the store is configured.";
             return Err(Error::new(ErrorKind::Unsupported, message).in_operation("reindex"));
         }
-        self.index_anew(&link).await.map_err(|e| e.in_operation("reindex"))
+        self.index_anew(&link).await.map_err(self.client.told("reindex"))
     }
 
     /// Deletes the tables, with everything in them, and waits until they are gone: node-eventstore's `removeTables`.
@@ -159,7 +160,7 @@ impl DynamoStore {
         let link = self.client.link()?;
         let removed = layout::remove(&link, &self.config).await;
         self.forget_all().await;
-        removed.map_err(|e| e.in_operation("remove_tables"))
+        removed.map_err(self.client.told("remove_tables"))
     }
 
     async fn forget_all(&self) {
@@ -206,45 +207,45 @@ impl Store for DynamoStore {
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         commit.validate()?;
         self.capabilities().check(&commit)?;
-        self.write(commit).await.map_err(|e| e.in_operation("commit"))
+        self.write(commit).await.map_err(self.client.told("commit"))
     }
 
     async fn read(&self, read: &Read) -> Result<Page> {
         read.validate(self.positions.is_some())?;
-        self.page(read).await.map_err(|e| e.in_operation("read"))
+        self.page(read).await.map_err(self.client.told("read"))
     }
 
     async fn mark_dispatched(&self, event_ids: &[Text]) -> Result<()> {
-        self.mark(event_ids).await.map_err(|e| e.in_operation("mark_dispatched"))
+        self.mark(event_ids).await.map_err(self.client.told("mark_dispatched"))
     }
 
     async fn add_snapshot(&self, snapshot: Snapshot) -> Result<()> {
-        self.put_snapshot(&snapshot).await.map_err(|e| e.in_operation("add_snapshot"))
+        self.put_snapshot(&snapshot).await.map_err(self.client.told("add_snapshot"))
     }
 
     async fn snapshot(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>> {
-        self.newest_snapshot(query).await.map_err(|e| e.in_operation("snapshot"))
+        self.newest_snapshot(query).await.map_err(self.client.told("snapshot"))
     }
 
     async fn clean_snapshots(&self, stream: &StreamId, keep: usize) -> Result<u64> {
-        self.delete_old_snapshots(stream, keep).await.map_err(|e| e.in_operation("clean_snapshots"))
+        self.delete_old_snapshots(stream, keep).await.map_err(self.client.told("clean_snapshots"))
     }
 
     async fn reserve_positions(&self, count: u64) -> Result<Option<u64>> {
         let link = self.client.link()?;
         let Some(positions) = &self.positions else { return Ok(None) };
         let set_aside = self.set_aside(&link, &mut positions.lock().await, count).await;
-        set_aside.map(Some).map_err(|e| e.in_operation("reserve_positions"))
+        set_aside.map(Some).map_err(self.client.told("reserve_positions"))
     }
 
     async fn clear(&self) -> Result<()> {
         let Tables { events, undispatched, snapshots, own } = &self.tables;
-        let named = |e: annals_core::Error| e.in_operation("clear");
-        self.empty(events, ("aggregateId", Some("rowKey"))).await.map_err(named)?;
-        self.empty(snapshots, ("aggregateId", Some("id"))).await.map_err(named)?;
-        self.empty(own, ("id", Some("key"))).await.map_err(named)?;
+        let named = self.client.told("clear");
+        self.empty(events, ("aggregateId", Some("rowKey"))).await.map_err(&named)?;
+        self.empty(snapshots, ("aggregateId", Some("id"))).await.map_err(&named)?;
+        self.empty(own, ("id", Some("key"))).await.map_err(&named)?;
         if self.config.use_undispatched_table {
-            self.empty(undispatched, ("id", None)).await.map_err(named)?;
+            self.empty(undispatched, ("id", None)).await.map_err(&named)?;
         }
         self.forget_all().await;
         Ok(())
@@ -253,10 +254,10 @@ impl Store for DynamoStore {
     async fn health(&self) -> Result<()> {
         let link = self.client.link()?;
         let described = link.ask(|sdk| sdk.describe_table().table_name(&self.tables.events).send());
-        described.await.map(drop).map_err(|e| e.in_operation("health"))
+        described.await.map(drop).map_err(self.client.told("health"))
     }
 
     async fn close(&self) -> Result<()> {
-        self.client.close().map_err(|e| e.in_operation("close"))
+        self.client.close().map_err(self.client.told("close"))
     }
 }

@@ -100,6 +100,7 @@ async fn secrets_are_not_told() {
         assert!(!said.contains("s3cr3t"), "{said}");
     }
     let error = DynamoStore::open(secret).await.unwrap_err();
+    assert!(error.to_string().contains("[endpoint: 127.0.0.1:9]"), "{error}");
     assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
     for url in [
         "dynamodb://ann:s3cr3t@r:port",

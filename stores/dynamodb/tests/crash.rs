@@ -116,7 +116,7 @@ fn large() -> std::result::Result<(), libtest_mimic::Failed> {
 
 /// Fails unless every commit is whole, on each way to look, and those that were acknowledged are there. How many more are.
 async fn check_large(server: &DynamoServer, round: u64, acknowledged: &[u64]) -> usize {
-    let config = named(&server.url(), "large-").index(round % 2 == 0);
+    let config = named(&server.url(), "large-").index(round.is_multiple_of(2));
     // Each way to look is the first to look: it finds what the writer left.
     let store = DynamoStore::open(config).await.unwrap();
     let everything = match round % 3 {

@@ -49,6 +49,8 @@ impl Fault {
 struct State {
     /// Requests since counting began, by what they ask for.
     asked: Vec<String>,
+    /// Who signed them: an access key's id, and a session's token.
+    signers: Vec<(String, Option<String>)>,
     /// From the so-manieth request on, so many of them, what befalls them.
     fault: Option<(usize, usize, Fault)>,
 }
@@ -79,6 +81,10 @@ impl Gateway {
         gateway
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -90,12 +96,17 @@ impl Gateway {
 
     /// Begins to count anew; the requests from `from` on (counted from 0), `count` of them, meet with this.
     pub fn spoil(&self, from: usize, count: usize, fault: Fault) {
-        *self.state.lock().unwrap() = State { asked: Vec::new(), fault: Some((from, count, fault)) };
+        *self.state.lock().unwrap() = State { fault: Some((from, count, fault)), ..State::default() };
     }
 
     /// What was asked for since counting began.
     pub fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap().asked.clone()
+    }
+
+    /// Who signed what was asked for since counting began.
+    pub fn signers(&self) -> Vec<(String, Option<String>)> {
+        self.state.lock().unwrap().signers.clone()
     }
 
     /// How often what was asked for since counting began.
@@ -170,6 +181,10 @@ async fn serve(mut client: TcpStream, server: SocketAddr, state: &Mutex<State>) 
             let mut state = state.lock().unwrap();
             let n = state.asked.len();
             state.asked.push(name.clone());
+            let signature = field(&request.head, "authorization").unwrap_or_default();
+            let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next());
+            let token = field(&request.head, "x-amz-security-token").map(str::to_owned);
+            state.signers.push((signer.unwrap_or_default().to_owned(), token));
             state
                 .fault
                 .filter(|(from, count, _)| (*from..from.saturating_add(*count)).contains(&n))
