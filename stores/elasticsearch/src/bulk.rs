@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use annals_core::{Error, Result};
 use serde::Deserialize;
-use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::client::Client;
-use crate::error::{Reason, Refusal, closed, copy, damaged, unreadable};
+use crate::error::{Reason, Refusal, damaged, unreadable};
 use crate::layout::Guard;
+use crate::together::Together;
 use crate::transport::{Body, Method, Request, Response};
 
 /// The most bytes that are sent together.
 pub(crate) const MAX_BYTES: usize = 5 << 20;
-
-/// So many requests may be under way: while one is answered the next one travels.
-const UNDER_WAY: usize = 2;
 
 /// What became of one write.
 pub(crate) type Outcome = std::result::Result<Guard, Refusal>;
@@ -45,79 +42,29 @@ impl Writes {
     }
 }
 
-struct Waiting {
-    writes: Writes,
-    answer: oneshot::Sender<Result<Vec<Outcome>>>,
-}
-
 /// The queue of writes.
-pub(crate) struct Bulk(mpsc::UnboundedSender<Waiting>);
+pub(crate) struct Bulk(Together<Writes, Vec<Outcome>>);
 
 impl Bulk {
     pub(crate) fn start(client: Arc<Client>, refresh: bool) -> Self {
-        let (queue, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(work(client, refresh, waiting));
-        Self(queue)
+        Self(Together::start(Writes::bytes, MAX_BYTES, move |together| {
+            let client = client.clone();
+            async move { send_together(&client, refresh, together).await }
+        }))
     }
 
     /// Sends writes together with others. The outcomes stand in their order.
     pub(crate) async fn send(&self, writes: Writes) -> Result<Vec<Outcome>> {
-        if writes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { writes, answer }).map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        if writes.is_empty() { Ok(Vec::new()) } else { self.0.ask(writes).await }
     }
 }
 
-/// Ends with the queue.
-async fn work(client: Arc<Client>, refresh: bool, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
-    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
-    let mut left_over = None;
-    while let Ok(permit) = under_way.clone().acquire_owned().await {
-        let first = match left_over.take() {
-            Some(first) => first,
-            None => match waiting.recv().await {
-                Some(first) => first,
-                None => return,
-            },
-        };
-        let mut bytes = first.writes.bytes();
-        let mut together = vec![first];
-        while let Ok(next) = waiting.try_recv() {
-            bytes += next.writes.bytes();
-            if bytes > MAX_BYTES {
-                left_over = Some(next);
-                break;
-            }
-            together.push(next);
-        }
-        let client = client.clone();
-        tokio::spawn(async move {
-            send_together(&client, refresh, together).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn send_together(client: &Client, refresh: bool, together: Vec<Waiting>) {
-    let mut lines = String::with_capacity(together.iter().map(|waiting| waiting.writes.bytes()).sum());
-    let mut answers = Vec::with_capacity(together.len());
-    for Waiting { writes, answer } in together {
-        lines.push_str(&writes.lines);
-        answers.push((writes.count, answer));
-    }
-    let count = answers.iter().map(|(count, _)| count).sum();
-    let mut outcomes = write(client, refresh, lines, count).await.map(Vec::into_iter);
-    for (count, answer) in answers {
-        let outcome = match &mut outcomes {
-            Ok(outcomes) => Ok(outcomes.by_ref().take(count).collect()),
-            Err(error) => Err(copy(error)),
-        };
-        // Who waited may be gone.
-        let _ = answer.send(outcome);
-    }
+async fn send_together(client: &Client, refresh: bool, together: Vec<Writes>) -> Result<Vec<Vec<Outcome>>> {
+    let mut lines = String::with_capacity(together.iter().map(Writes::bytes).sum());
+    together.iter().for_each(|writes| lines.push_str(&writes.lines));
+    let count = together.iter().map(|writes| writes.count).sum();
+    let mut outcomes = write(client, refresh, lines, count).await?.into_iter();
+    Ok(together.iter().map(|writes| outcomes.by_ref().take(writes.count).collect()).collect())
 }
 
 #[derive(Deserialize)]

@@ -144,7 +144,7 @@ impl ElasticStore {
                 "query": { "bool": { "filter": in_stream(&self.layout, stream) } },
                 "sort": [{ "streamRevision": { "order": "desc", "unmapped_type": "long" } }],
             });
-            let answer = self.search(Kind::Event, body).await?;
+            let answer = self.search_with_others(body).await?;
             let newest = answer.hits()?.first().and_then(|hit| hit.source).map(document::event).transpose()?;
             if let Some(newest) = newest
                 && known.is_none_or(|known| known < newest.stream_revision)

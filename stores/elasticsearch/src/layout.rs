@@ -91,6 +91,14 @@ impl Layout {
         }
     }
 
+    /// The place of all documents of a kind, for requests with several searches.
+    pub(crate) fn place_of_all(&self, kind: Kind) -> Value {
+        match self.dialect.types {
+            true => json!({ "index": self.index(kind), "type": self.name(kind) }),
+            false => json!({ "index": self.index(kind) }),
+        }
+    }
+
     /// Makes what was written to a kind's documents visible to searches.
     pub(crate) fn refresh(&self, kind: Kind) -> Request {
         plain(Method::Post, format!("/{}/_refresh", encoded(&self.index(kind))))

@@ -28,7 +28,8 @@
 //! # Layout
 //! - `config`: options and URLs
 //! - [`Transport`]: the way to a server, the store's own or one of the user's
-//! - `client`, `server`, `bulk`, `search`: requests that are repeated, what the server is, writes, queries
+//! - `client`, `server`, `together`: requests that are repeated, what the server is, what is sent together
+//! - `bulk`, `search`: writes, queries
 //! - `layout`, `document`: indexes and mappings, events and snapshots as documents
 //! - `head`, `commit`, `place`: where a stream ends, commits, and how events get into their places
 //! - `read`, `whole`: pages, and that no commit is shown by half
@@ -48,6 +49,7 @@ mod read;
 mod search;
 mod server;
 mod snapshot;
+mod together;
 mod transport;
 mod whole;
 
@@ -66,6 +68,7 @@ use commit::Turns;
 pub use config::{Auth, AwsSigning, ElasticConfig, Tls};
 use head::Heads;
 use layout::{Kind, Layout};
+use search::LookUps;
 use server::Dialect;
 pub use transport::{Body, HttpTransport, Method, Request, Response, Transport};
 
@@ -79,6 +82,7 @@ pub struct ElasticStore {
     client: Arc<Client>,
     bulk: Arc<Bulk>,
     heads: Arc<Heads>,
+    look_ups: LookUps,
     turns: Turns,
     foreign: Foreign,
     /// When what writers left was last looked for.
@@ -128,6 +132,7 @@ impl ElasticStore {
         let heads = Arc::new(Heads::default());
         tokio::spawn(tidy_now_and_then(layout.clone(), Arc::downgrade(&heads), Arc::downgrade(&bulk)));
         let mut store = Self {
+            look_ups: LookUps::start(client.clone(), layout.clone()),
             foreign: Foreign::Never,
             layout,
             client,

@@ -33,10 +33,14 @@ impl ElasticStore {
         if read.undispatched && read.cursor.is_none() {
             self.settle_now_and_then().await?;
         }
-        let read = &self.behind_skipped(read).await?;
-        let Some(read) = read else { return Ok(Page::default()) };
-        self.refresh(Kind::Event).await?;
-        self.whole_page(read).await
+        // What was there when the read began was refreshed then, where that was not by a head.
+        if read.cursor.is_none() || is_plain(read) {
+            self.refresh(Kind::Event).await?;
+        }
+        match self.behind_skipped(read).await? {
+            Some(read) => self.whole_page(&read).await,
+            None => Ok(Page::default()),
+        }
     }
 
     /// A page that shows no commit by half.
@@ -49,10 +53,15 @@ impl ElasticStore {
             let inside = cuts.iter().any(|cut| cut.inside);
             let commits: Vec<_> = cuts.into_iter().map(|cut| (cut.stream, cut.commit_id)).collect();
             // What was being written when the page was read is there by now, or is written here.
-            if commits.is_empty() || !self.settle_commits(&commits).await? && !inside {
+            if commits.is_empty() {
                 return Ok(Page { events: found.events, next: found.next });
             }
+            let wrote = self.settle_commits(&commits).await?;
             self.refresh(Kind::Event).await?;
+            if !wrote && !inside {
+                // The next page finds the rest.
+                return Ok(Page { events: found.events, next: found.next });
+            }
             checked.extend(commits);
         }
     }
@@ -75,13 +84,7 @@ impl ElasticStore {
     /// A page of a stream in order of revision, where its head and a search at the same time show that it is whole.
     async fn page_by_head(&self, read: &Read) -> Result<Option<Page>> {
         let Some(aggregate_id) = read.scope.aggregate_id() else { return Ok(None) };
-        let is_plain = read.order == Order::Revision
-            && !read.backward
-            && !read.undispatched
-            && read.since.is_none()
-            && read.after_position.is_none()
-            && read.skip == 0;
-        if !is_plain {
+        if !is_plain(read) {
             return Ok(None);
         }
         let (head, found) = tokio::try_join!(self.head(aggregate_id), self.look(read))?;
@@ -162,7 +165,6 @@ impl ElasticStore {
         if read.skip == 0 || read.cursor.is_some() {
             return Ok(Some(behind));
         }
-        self.refresh(Kind::Event).await?;
         let mut left = read.skip;
         while left > 0 {
             let step = left.min(MAX_WINDOW);
@@ -177,6 +179,16 @@ impl ElasticStore {
         }
         Ok(Some(behind))
     }
+}
+
+/// Whether a page is a part of a stream as it stands.
+fn is_plain(read: &Read) -> bool {
+    read.order == Order::Revision
+        && !read.backward
+        && !read.undispatched
+        && read.since.is_none()
+        && read.after_position.is_none()
+        && read.skip == 0
 }
 
 fn cursor(sort: &[Value]) -> Cursor {

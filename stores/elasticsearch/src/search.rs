@@ -1,19 +1,25 @@
 //! What is asked of the server to find documents: by what they say, and by their names.
 
+use std::sync::Arc;
+
 use annals_core::{Error, ErrorKind, Filter, Order, Read, Result, Scope, StreamId, Text};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::ElasticStore;
-use crate::client::json as with_json;
+use crate::client::{Client, json as with_json};
 use crate::document::{MAX_NUMBER, date};
-use crate::error::{Refusal, unreadable};
+use crate::error::{Reason, Refusal, damaged, unreadable};
 use crate::layout::{Guard, Kind, Layout};
-use crate::transport::{Method, Response};
+use crate::together::Together;
+use crate::transport::{Body, Method, Request};
 
 /// So many documents are asked for by their names at once.
 const MAX_NAMES: usize = 500;
+
+/// And so many searches of commits.
+const MAX_SEARCHES: usize = 50;
 
 #[derive(Deserialize)]
 struct Found<'a> {
@@ -67,18 +73,92 @@ struct Document<'a> {
 }
 
 /// Documents that were found, with what they were read from.
-pub(crate) struct Answer(Response);
+pub(crate) struct Answer(Vec<u8>);
 
 impl Answer {
     /// Fails where the server looked through a part only.
     pub(crate) fn hits(&self) -> Result<Vec<Hit<'_>>> {
-        let found: Found<'_> = serde_json::from_slice(&self.0.body).map_err(unreadable)?;
+        let found: Found<'_> = serde_json::from_slice(&self.0).map_err(unreadable)?;
         if found.timed_out || found.shards.failed > 0 {
             let message = "the search server could look through a part of its index only. Try again.";
             return Err(Error::new(ErrorKind::Connection, message));
         }
         Ok(found.hits.hits)
     }
+}
+
+/// A document that is there.
+pub(crate) type There = Option<(Box<RawValue>, Guard)>;
+
+/// The queues of what commits look up.
+pub(crate) struct LookUps {
+    named: Together<Vec<Value>, Vec<There>>,
+    searches: Together<Value, Answer>,
+}
+
+impl LookUps {
+    pub(crate) fn start(client: Arc<Client>, layout: Layout) -> Self {
+        let of_named = client.clone();
+        let named = Together::start(Vec::len, MAX_NAMES, move |together: Vec<Vec<Value>>| {
+            let client = of_named.clone();
+            async move { look_up(&client, together).await }
+        });
+        let searches = Together::start(
+            |_| 1,
+            MAX_SEARCHES,
+            move |together| {
+                let (client, layout) = (client.clone(), layout.clone());
+                async move { search_together(&client, &layout, together).await }
+            },
+        );
+        Self { named, searches }
+    }
+}
+
+async fn look_up(client: &Client, together: Vec<Vec<Value>>) -> Result<Vec<Vec<There>>> {
+    let counts: Vec<usize> = together.iter().map(Vec::len).collect();
+    let places: Vec<Value> = together.into_iter().flatten().collect();
+    let request = with_json(Method::Post, "/_mget", &json!({ "docs": places }));
+    let response = client.ask(request).await?.map_err(Refusal::into_error)?;
+    let named: Named<'_> = serde_json::from_slice(&response.body).map_err(unreadable)?;
+    if named.docs.len() != places.len() {
+        return Err(damaged("the search server's answer has not as many documents as were asked for."));
+    }
+    let mut docs = named.docs.into_iter().map(|document| match document.error {
+        Some(error) => {
+            let message = "the search server could not look up a document.";
+            Err(Error::new(ErrorKind::Backend, message).retryable(true).with_source(error.to_string()))
+        }
+        None => Ok(document.source.filter(|_| document.found).map(|source| (source.to_owned(), document.guard))),
+    });
+    counts.into_iter().map(|count| docs.by_ref().take(count).collect()).collect()
+}
+
+#[derive(Deserialize)]
+struct Responses<'a> {
+    #[serde(borrow)]
+    responses: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Failed {
+    #[serde(default)]
+    status: u16,
+    error: Option<Reason>,
+}
+
+async fn search_together(client: &Client, layout: &Layout, together: Vec<Value>) -> Result<Vec<Answer>> {
+    let lines = together.iter().map(|body| format!("{}\n{body}\n", layout.place_of_all(Kind::Event)));
+    let body = Some(Body::Lines(lines.collect()));
+    let request = Request { method: Method::Post, path: "/_msearch".into(), query: Vec::new(), body };
+    let response = client.ask(request).await?.map_err(Refusal::into_error)?;
+    let answers: Responses<'_> = serde_json::from_slice(&response.body).map_err(unreadable)?;
+    let answers =
+        answers.responses.into_iter().map(|answer| match serde_json::from_str(answer.get()).map_err(unreadable)? {
+            Failed { status, error: Some(error) } => Err(Refusal::new(status, Some(error)).into_error()),
+            _ => Ok(Answer(answer.get().as_bytes().to_vec())),
+        });
+    answers.collect()
 }
 
 impl ElasticStore {
@@ -88,7 +168,7 @@ impl ElasticStore {
             body["track_total_hits"] = false.into();
         }
         let request = with_json(Method::Post, self.layout.search_path(kind), &body);
-        Ok(Answer(self.client.ask(request).await?.map_err(Refusal::into_error)?))
+        Ok(Answer(self.client.ask(request).await?.map_err(Refusal::into_error)?.body))
     }
 
     /// Lets searches find all that is written by now.
@@ -105,20 +185,17 @@ impl ElasticStore {
     ) -> Result<Vec<Option<T>>> {
         let mut found = Vec::with_capacity(keys.len());
         for keys in keys.chunks(MAX_NAMES) {
-            let places: Vec<Value> = keys.iter().map(|key| self.layout.place(kind, key)).collect();
-            let request = with_json(Method::Post, "/_mget", &json!({ "docs": places }));
-            let response = self.client.ask(request).await?.map_err(Refusal::into_error)?;
-            let named: Named<'_> = serde_json::from_slice(&response.body).map_err(unreadable)?;
-            for document in named.docs {
-                if let Some(error) = document.error {
-                    let message = "the search server could not look up a document.";
-                    return Err(Error::new(ErrorKind::Backend, message).retryable(true).with_source(error.to_string()));
-                }
-                let there = document.source.filter(|_| document.found);
-                found.push(there.map(|source| read(source, document.guard)).transpose()?);
+            let places = keys.iter().map(|key| self.layout.place(kind, key)).collect();
+            for there in self.look_ups.named.ask(places).await? {
+                found.push(there.map(|(source, guard)| read(&source, guard)).transpose()?);
             }
         }
         Ok(found)
+    }
+
+    /// Finds events as [`search`](Self::search) does, together with others.
+    pub(crate) async fn search_with_others(&self, body: Value) -> Result<Answer> {
+        self.look_ups.searches.ask(body).await
     }
 }
 

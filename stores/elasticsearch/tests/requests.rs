@@ -54,14 +54,14 @@ async fn requests_of_each_call() {
         };
         counting.begin();
         append(store, "a", "a-", 1).await;
-        expect("the first commit of a stream", "2 bulk, 1 mget, 1 search", "2 bulk, 1 mget");
+        expect("the first commit of a stream", "2 bulk, 1 mget, 1 msearch", "2 bulk, 1 mget");
         append(store, "a", "b-", 1).await;
-        expect("the next commit of 1", "2 bulk, 1 mget, 1 search", "2 bulk, 1 mget");
+        expect("the next commit of 1", "2 bulk, 1 mget, 1 msearch", "2 bulk, 1 mget");
         append(store, "a", "c-", 60).await;
-        expect("a commit of 60", "2 bulk, 1 mget, 1 search", "2 bulk, 1 mget");
+        expect("a commit of 60", "2 bulk, 1 mget, 1 msearch", "2 bulk, 1 mget");
         let again = store.commit(commit("a", "b-", 1)).await.unwrap();
         assert!(again.repeated);
-        expect("a commit again", "1 mget, 1 refresh, 2 search", "1 mget, 1 refresh, 1 search");
+        expect("a commit again", "1 mget, 1 msearch, 1 refresh, 1 search", "1 mget, 1 refresh, 1 search");
 
         append(store, "b", "d-", 3).await;
         counting.begin();
