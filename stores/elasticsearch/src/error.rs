@@ -74,6 +74,12 @@ impl Refusal {
             _ if self.may_pass() => {
                 (ErrorKind::Connection, format!("the search server is busy or starts. {REPEAT}"), true)
             }
+            _ if self.name == "cluster_block_exception" => (
+                ErrorKind::Connection,
+                "the search server takes no writes to the index now: it is read-only, or its disk is nearly full."
+                    .to_owned(),
+                true,
+            ),
             401 | 403 => (
                 ErrorKind::Connection,
                 "the search server refused the credentials, or what they may do: check user, password, API key or AWS \

@@ -182,7 +182,7 @@ impl Layout {
         futures::future::try_join_all(made).await.map(drop)
     }
 
-    /// The one index. Where node-eventstore's is there, the type of the heads comes into it, and longer ids are found.
+    /// The one index. Where node-eventstore's is there, the type of the heads comes into it, and what is ours in the others.
     async fn make_types(&self, client: &Client, config: &ElasticConfig) -> Result<()> {
         let mappings = Kind::ALL.map(|kind| (self.name(kind).to_owned(), self.mapping(kind, config.index_payload)));
         let mappings = Value::Object(mappings.into_iter().collect());
@@ -193,8 +193,8 @@ impl Layout {
         let heads = self.mapping(Kind::Head, false);
         client.ask(with_json(Method::Put, path(Kind::Head), &heads)).await?.map_err(Refusal::into_error)?;
         for (kind, names) in [
-            (Kind::Event, &["streamId", "aggregateId", "aggregate", "context", "commitId", "id"][..]),
-            (Kind::Snapshot, &["streamId", "aggregateId", "aggregate", "context", "id"]),
+            (Kind::Event, &["streamId", "aggregateId", "aggregate", "context", "commitId", "id", "payloadText"][..]),
+            (Kind::Snapshot, &["streamId", "aggregateId", "aggregate", "context", "id", "text"]),
         ] {
             let whole = self.mapping(kind, false);
             let longer = names.iter().map(|name| ((*name).to_owned(), whole["properties"][name].clone()));
