@@ -31,6 +31,8 @@ impl AzureTableStore {
         if read.from_revision > MAX_NUMBER {
             return self.client.is_open().map(|()| Page::default());
         }
+        let exact = exact(read);
+        let read = exact.as_ref().unwrap_or(read);
         match read.scope.aggregate_id() {
             _ if read.undispatched => self.undispatched_page(read).await,
             Some(id) => self.partition_page(read, id).await,
@@ -169,6 +171,21 @@ impl AzureTableStore {
         let entries = rows.iter().map(|row| entry(row, read, place));
         entries.filter_map(Result::transpose).collect()
     }
+}
+
+/// The read of one stream that a filter of all three parts is.
+fn exact(read: &Read) -> Option<Read> {
+    let Scope::Matching(Filter { context: Some(context), aggregate: Some(aggregate), aggregate_id: Some(id) }) =
+        &read.scope
+    else {
+        return None;
+    };
+    if context.is_empty() || aggregate.is_empty() {
+        return None;
+    }
+    let mut read = read.clone();
+    read.scope = StreamId::new(id.clone()).context(context.clone()).aggregate(aggregate.clone()).into();
+    Some(read)
 }
 
 /// Whether a read leaves nothing out.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use annals_core::{Cursor, Order, Page, Read, RecordedEvent, Result, Scope};
+use annals_core::{Cursor, Filter, Order, Page, Read, RecordedEvent, Result, Scope, StreamId};
 
 use crate::DynamoStore;
 use crate::client::Link;
@@ -97,9 +97,26 @@ pub(crate) fn page_size(events: &[RecordedEvent], limit: usize) -> usize {
     fits.count()
 }
 
+/// The read of one stream that a filter of all three parts is.
+fn exact(read: &Read) -> Option<Read> {
+    let Scope::Matching(Filter { context: Some(context), aggregate: Some(aggregate), aggregate_id: Some(id) }) =
+        &read.scope
+    else {
+        return None;
+    };
+    if context.is_empty() || aggregate.is_empty() {
+        return None;
+    }
+    let mut read = read.clone();
+    read.scope = StreamId::new(id.clone()).context(context.clone()).aggregate(aggregate.clone()).into();
+    Some(read)
+}
+
 impl DynamoStore {
     pub(crate) async fn page(&self, read: &Read) -> Result<Page> {
         let link = self.client.link()?;
+        let exact = exact(read);
+        let read = exact.as_ref().unwrap_or(read);
         match &read.scope {
             Scope::Stream(stream) if read.order == Order::Revision && !read.undispatched => {
                 self.stream_page(&link, read, &StreamKey::of(stream)).await

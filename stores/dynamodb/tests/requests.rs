@@ -3,11 +3,11 @@
 
 mod common;
 
-use annals_core::{Commit, NewEvent, Payload, Read, Store as _, StreamId, Text};
+use annals_core::{Commit, Filter, NewEvent, Order, Payload, Read, Store as _, StreamId, Text};
 use annals_test_servers::DynamoServer;
 use common::gateway::Gateway;
 use common::old::{Old, query};
-use common::{all, append, commit, named, open};
+use common::{all, append, commit, named, open, order};
 use serde_json::json;
 
 /// Names and counts, as `{"Query": 1}` shows them.
@@ -62,6 +62,15 @@ async fn requests_of_ours() {
         all(&store, read).await;
         assert_eq!(counts(&gateway), expected, "a load of {what}");
     }
+    // A filter of all three parts is a stream, and a load shows where it ends.
+    append(&store, order(), "o", 20).await;
+    let fresh = open(&named(&gateway.url(), "")).await;
+    let StreamId { context, aggregate, aggregate_id } = order();
+    let filter = Filter { context, aggregate, aggregate_id: Some(aggregate_id) };
+    gateway.begin();
+    all(&fresh, Read::scope(filter).order(Order::Revision)).await;
+    append(&fresh, order(), "p", 1).await;
+    assert_eq!(counts(&gateway), "1 Query, 1 TransactWriteItems", "a load and a commit");
     // 3.3 MB of events, and as many copies: a first look, and then four segments of them, however many pages follow.
     for (what, mut read) in [("everything", Read::all()), ("everything since", Read::all().since(common::at(1)))] {
         gateway.begin();
@@ -124,7 +133,7 @@ async fn requests_with_an_index() {
         append(&store, kind(0), &format!("of-{size}-"), size).await;
         assert_eq!(counts(&gateway), expected, "a commit of {size}");
     }
-    let of_one = Read::scope(annals_core::Filter { context: Some("c1".into()), ..Default::default() });
+    let of_one = Read::scope(Filter { context: Some("c1".into()), ..Default::default() });
     let since = store.read(&Read::all().skip(100).limit(1)).await.unwrap().events[0].commit_stamp;
     // Which of 4 kinds there are, what is next of each, and the events.
     for (what, read, size, expected) in [
