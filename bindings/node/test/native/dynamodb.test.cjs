@@ -44,6 +44,7 @@ test('what an option can’t be is named, and its value is not told', () => {
     [{ EventsReadCapacityUnits: 'secret' }, /EventsReadCapacityUnits.*whole number/],
     [{ useUndispatchedEventsTable: 'secret' }, /useUndispatchedEventsTable.*true or false/],
     [{ trackPosition: 1 }, /trackPosition.*true or false/],
+    [{ index: 'secret' }, /index.*true or false/],
     [{ attempts: -1 }, /attempts.*whole number/],
   ]) {
     assert.throws(
@@ -86,7 +87,7 @@ test('a server that can’t be reached is an error, without the secret', async (
     attempts: 1,
   });
   assert.equal(error.code, 'CONNECTION', inspect(error));
-  assert.match(error.message, /connection to DynamoDB/);
+  assert.match(error.message, /connection to DynamoDB.*\[endpoint: 127\.0\.0\.1:1\]/);
   assert.doesNotMatch(inspect(error, { depth: 9 }) + error.stack + error.cause?.stack, /hidden/);
 });
 
@@ -162,4 +163,21 @@ test('positions on demand, without a hole', async () => {
   const without = await open(server.place());
   await commit(without, 'a', { n: 0 });
   assert.equal((await without.getEvents())[0].position, null);
+});
+
+test('an index by time shows the same as without it, and what was there before', async () => {
+  const options = server.place();
+  const without = await open(options);
+  await commit(without, 'before', { n: 0 }, { n: 1 });
+  const es = await open({ ...options, index: true });
+  for (const id of ['a', 'b', 'a']) await commit(es, id, { n: 0 }, { n: 1 });
+  const ids = (events) => events.map((event) => event.id);
+  const everything = await es.getEvents();
+  assert.equal(everything.length, 8);
+  assert.deepEqual(ids(everything), ids(await without.getEvents()));
+  const since = everything[2].commitStamp;
+  assert.deepEqual(ids(await es.getEventsSince(since)), ids(await without.getEventsSince(since)));
+  const paged = [];
+  for (let page = await es.getEvents(0, 3); page.length > 0; page = await promisify(page.next)()) paged.push(...page);
+  assert.deepEqual(ids(paged), ids(everything));
 });
