@@ -148,7 +148,7 @@ test('names, pages of any size, and what others than annals see', async () => {
   const es = await open({ ...options });
   for (const n of [0, 1, 2, 3, 4]) await commit(es, `s${n % 2}`, { n, kind: 'odd' });
   assert.deepEqual((await es.getEvents()).map(({ payload }) => payload.n).sort(), [0, 1, 2, 3, 4]);
-  const other = await open({ ...options, eventsTypeName: 'events' });
+  const other = await open({ ...options, indexName: server.place().indexName });
   assert.equal((await other.getEvents()).length, 0);
   const found = await fetch(`${server.url}/${options.indexName}-happened/_search?q=payload.kind:odd`);
   assert.equal((await found.json()).hits.total, 5, 'refreshed, and payloads searched');
@@ -211,7 +211,7 @@ test('without a word a log tells on stderr what got no answer; with an empty one
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20_000 });
     return [stdout, stderr];
   };
-  assert.match(run(undefined)[1], /^OpenSearch ERROR: [^\n]+\n {2}GET \/ => .*connection/i);
+  assert.match(run(undefined)[1], /^OpenSearch ERROR: [^\n]+\n {2}GET \/ => .*can't be reached/);
   assert.equal(run('warning')[0], '');
   for (const log of [false, '', [], ['info']]) assert.deepEqual(run(log), ['', '']);
 });

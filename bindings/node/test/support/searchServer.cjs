@@ -1,12 +1,14 @@
 'use strict';
 // Starts Elasticsearch (es5, es6, es7) or OpenSearch (os2, os3): one node, without security.
 const { spawnSync } = require('node:child_process');
-const { existsSync, mkdirSync, readdirSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { createServer, request } = require('node:http');
 const { join } = require('node:path');
 const { serverProcess } = require('./serverProcess.cjs');
 
 const installed = join(__dirname, '../../../../target/servers/search');
+/** Its ports may be taken between its looking for them and its listening there. */
+const TAKEN = /BindHttpException|BindTransportException|Address already in use/;
 const settings = `network.host: 127.0.0.1
 discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
@@ -47,7 +49,8 @@ async function startSearch(kind) {
     const node = ['-basePath', folder, '-numOfNode', '1', '-baseHttpPort', String(port - 1), '-clusterName', 'annals'];
     return [java, ...machine, ...path, ...node];
   };
-  const isReady = async ({ port }) => {
+  const isReady = async ({ port, log }) => {
+    if (existsSync(log) && TAKEN.test(readFileSync(log, 'utf8'))) throw new Error(`${kind} finds its port taken`);
     const health = `http://127.0.0.1:${port}/_cluster/health?wait_for_status=yellow&timeout=5s`;
     const answer = await fetch(health, { signal: AbortSignal.timeout(10_000) }).then(
       ({ ok }) => ok,
@@ -56,8 +59,17 @@ async function startSearch(kind) {
     if (!answer) await new Promise((resolve) => setTimeout(resolve, 200));
     return answer;
   };
-  const server = await serverProcess(kind, command, isReady);
-  await server.start();
+  let server;
+  for (let attempts = 1; ; attempts++) {
+    server = await serverProcess(kind, command, isReady);
+    try {
+      await server.start();
+      break;
+    } catch (error) {
+      await server.stop();
+      if (attempts === 5 || !error.message.endsWith('taken')) throw error;
+    }
+  }
   const url = `http://127.0.0.1:${server.port}`;
   let places = 0;
   const place = () => ({ type: 'elasticsearch', host: url, indexName: `test${++places}` });
