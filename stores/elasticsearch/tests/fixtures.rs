@@ -57,11 +57,14 @@ async fn holding(kind: SearchKind, fixture: &str) -> ElasticConfig {
             _ => {
                 let old = format!("{name}-old-{of_type}");
                 write(&config, &old, (kind == SearchKind::Es6).then_some(of_type), &documents).await;
-                let body = json!({
+                let mut body = json!({
                     "conflicts": "proceed",
                     "source": { "index": old, "size": 1000 },
                     "dest": { "index": format!("{name}-{of_type}"), "op_type": "create" },
                 });
+                if kind == SearchKind::Es6 {
+                    body["dest"]["type"] = "_doc".into();
+                }
                 let answer = ask(&config, Method::Post, "/_reindex?refresh=true", Some(&body.to_string())).await;
                 assert_eq!(answer["created"], documents.len(), "{answer}");
             }

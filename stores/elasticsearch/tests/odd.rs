@@ -81,11 +81,14 @@ async fn an_old_index_is_reindexed() {
         let written: Vec<Value> = (0..3).map(|n| theirs(&order(), n, json!({ "n": n }))).collect();
         write(&config, &old, of_type, &written).await;
         open(&config).await.close().await.unwrap();
-        let body = json!({
+        let mut body = json!({
             "conflicts": "proceed",
             "source": { "index": old, "size": 1000 },
             "dest": { "index": format!("{name}-events"), "op_type": "create" },
         });
+        if kind == SearchKind::Es6 {
+            body["dest"]["type"] = "_doc".into();
+        }
         let answer = ask(&config, Method::Post, "/_reindex", Some(&body.to_string())).await;
         assert_eq!(answer["created"], 3, "{answer}");
         let store = open(&config).await;
