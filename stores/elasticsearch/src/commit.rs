@@ -3,7 +3,9 @@
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
-use annals_core::{Commit, Committed, Error, ErrorKind, ExpectedRevision, Read, RecordedEvent, Result, StreamId, Text};
+use annals_core::{
+    Commit, Committed, Error, ErrorKind, ExpectedRevision, Read, RecordedEvent, Result, StreamId, Text, Timestamp,
+};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -203,11 +205,13 @@ impl ElasticStore {
         }
     }
 
-    /// Completes the commits that writers left, and takes their records out.
+    /// Completes the commits that writers left until now, and takes their records out.
     pub(crate) async fn settle(&self) -> Result<()> {
+        let now = Timestamp::now().as_millis();
         loop {
             self.refresh(Kind::Head).await?;
-            let body = json!({ "size": 100, "query": { "bool": { "filter": [{ "term": { "pending": true } }] } } });
+            let filters = json!([{ "term": { "pending": true } }, { "range": { "at": { "lte": now } } }]);
+            let body = json!({ "size": 100, "query": { "bool": { "filter": filters } } });
             let answer = self.search(Kind::Head, body).await?;
             let keys: Vec<String> = answer.hits()?.into_iter().map(|hit| hit.key).collect();
             let heads = self.named(Kind::Head, &keys, Head::read).await?;

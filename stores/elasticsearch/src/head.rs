@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use annals_core::{RecordedEvent, Result, Scope, StreamId, Text};
+use annals_core::{RecordedEvent, Result, Scope, StreamId, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -44,6 +44,9 @@ struct HeadDocument {
     aggregate_id: String,
     streams: Vec<End>,
     pending: bool,
+    /// When it was written, in milliseconds since 1970.
+    #[serde(default)]
+    at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     record: Option<String>,
 }
@@ -123,6 +126,7 @@ impl Head {
             aggregate_id: self.aggregate_id.to_string(),
             streams: ends.collect(),
             pending: self.record.is_some(),
+            at: Timestamp::now().as_millis(),
             record: record.transpose()?,
         };
         serde_json::to_string(&document).map_err(unwritable)

@@ -163,7 +163,7 @@ impl Layout {
                 "revision": number, "version": { "type": "keyword", "ignore_above": 1024 }, "commitStamp": date,
                 "id": exact(), "data": unseen(), "text": unseen(),
             }),
-            Kind::Head => json!({ "pending": truth, "streams": unseen(), "record": unseen() }),
+            Kind::Head => json!({ "pending": truth, "at": number, "streams": unseen(), "record": unseen() }),
         };
         json!({ "dynamic": false, "properties": properties })
     }
