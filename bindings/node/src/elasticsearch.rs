@@ -138,11 +138,7 @@ fn signing(aws: AwsOptions) -> Result<AwsSigning> {
             return Err(Error::invalid(message));
         }
     };
-    let mut signing = AwsSigning::default();
-    signing.service = aws.service;
-    signing.region = aws.region;
-    signing.credentials = credentials;
-    Ok(signing)
+    Ok(AwsSigning { service: aws.service, region: aws.region, credentials })
 }
 
 #[cfg(test)]
