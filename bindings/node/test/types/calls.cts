@@ -1,5 +1,9 @@
 // Compiled, never run: what must type-check does, and every @ts-expect-error must be one.
+import { Client as Elastic7 } from '@elastic/elasticsearch';
+import { Client as OpenSearch } from '@opensearch-project/opensearch';
 import eventstore = require('annals');
+import { Client as Elastic8 } from 'elastic8';
+import { Client as Elastic9 } from 'elastic9';
 import Event = require('annals/lib/event');
 import EventStream = require('annals/lib/eventStream.js');
 import Store = require('annals/lib/base');
@@ -56,6 +60,22 @@ const azure: eventstore.AzureTableOptions = { type: 'azuretable', storageAccount
 eventstore(azure).on('disconnect', () => undefined);
 // @ts-expect-error -- yes or no
 eventstore({ type: 'azuretable', nodeEventstoreWrites: 1 } satisfies eventstore.AzureTableOptions);
+const elastic: eventstore.ElasticOptions = {
+  type: 'elasticsearch',
+  hosts: ['localhost:9200', { host: 'there', port: 9200, auth: 'me:secret' }],
+  log: [{ type: 'file', path: 'requests.log', levels: ['debug', 'trace'] }],
+  maxSearchResults: 1000,
+};
+eventstore(elastic).on('disconnect', () => undefined);
+const over = (client: Elastic7 | Elastic8 | Elastic9 | OpenSearch): eventstore.ElasticOptions => ({
+  type: 'opensearch',
+  client,
+});
+eventstore(over(new OpenSearch({ node: 'http://localhost:9200' }))).on('connect', () => undefined);
+// @ts-expect-error -- a client has a transport
+eventstore({ type: 'elasticsearch', client: { request: () => undefined } } satisfies eventstore.ElasticOptions);
+// @ts-expect-error -- there are five levels
+eventstore({ type: 'elasticsearch', log: 'loud' } satisfies eventstore.ElasticOptions);
 
 es.useEventPublisher((event: Order) => event.type)
   .useEventPublisher((event: Order, done) => {
