@@ -1,6 +1,6 @@
 // A server for a race: a process of its own on a free port, in a folder of its own.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,3 +74,19 @@ export const startAzurite = () =>
     const settings = ['--inMemoryPersistence', '--silent', '--skipApiVersionCheck', '--disableTelemetry'];
     return [process.execPath, azurite, '--tableHost', '127.0.0.1', '--tablePort', port, ...settings];
   });
+
+/** An Elasticsearch 5, as the tests have it, but with optimised code. */
+export async function startElastic() {
+  const parts = `${target}servers/search`;
+  const server = await startServer('search', ({ port, folder }) => {
+    const settings = ['network.host: 127.0.0.1', 'discovery.type: single-node'];
+    mkdirSync(join(folder, 'node_1/config'), { recursive: true });
+    writeFileSync(join(folder, 'node_1/config/elasticsearch.yml'), settings.join('\n'));
+    const machine = ['-Xms1g', '-Xmx1g', '-XX:+UseSerialGC', '-cp', `${parts}:${parts}/es5/*`];
+    const runner = ['SearchServer', 'org.codelibs.elasticsearch.runner.ElasticsearchClusterRunner'];
+    return ['java', ...machine, ...runner, '-basePath', folder, '-numOfNode', '1', '-baseHttpPort', port - 1];
+  });
+  const isHealthy = () => fetch(`http://127.0.0.1:${server.port}/_cluster/health?wait_for_status=yellow`).then(({ ok }) => ok);
+  while (!(await isHealthy().catch(() => false))) await sleep(100);
+  return server;
+}

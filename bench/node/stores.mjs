@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { countingHttpProxy, countingProxy } from './counting.mjs';
-import { startAzurite, startDynamo, startMongo, startRedis } from './server.mjs';
+import { startAzurite, startDynamo, startElastic, startMongo, startRedis } from './server.mjs';
 
 const annals = (options) => ({ name: 'annals', module: 'annals', options });
 const eventstore = (options) => ({ name: 'npm eventstore 1.15.5', module: 'eventstore', options });
@@ -154,6 +154,33 @@ export const stores = {
     theirsPages: {},
     goals: {
       commit: (events) => events === 10 && 3,
+      load: () => 1,
+      page: () => false,
+    },
+  },
+  elasticsearch: {
+    /** One server for both, each in an index of its own. */
+    async start() {
+      const { port, stop } = await startElastic();
+      const module = new URL('elastic', import.meta.url).pathname;
+      const both = (port) => {
+        const at = (indexName) => ({ type: 'elasticsearch', host: `127.0.0.1:${port}`, indexName, log: [] });
+        return [annals(at('ours')), { ...eventstore(at('theirs')), module }];
+      };
+      const [ours, theirs] = both(port);
+      const counted = async ({ name }) => {
+        const proxy = await countingHttpProxy(port);
+        return { ...proxy, contestant: both(proxy.port).find((contestant) => contestant.name === name) };
+      };
+      return { ours, theirs, counted, stop };
+    },
+    // npm eventstore shows no more than 10,000 events.
+    held: [1_000, 5_000],
+    commits: { 1: 100, 10: 50 },
+    loads: () => 50,
+    theirsPages: {},
+    goals: {
+      commit: (events, width) => events === 1 && (width === 1 ? 2 : 5),
       load: () => 1,
       page: () => false,
     },
