@@ -8,6 +8,7 @@
 //! - [`outbox`]: hands committed events to a publisher
 //! - [`store`]: the [`Store`] trait, the one seam, with its contract
 //! - [`Heads`]: what a store remembers of streams' ends
+//! - [`whole`]: which commits of a page may be there only in part, for stores that write their events one by one
 //! - [`Transactions`]: half-finished commits, where node-eventstore keeps records of them
 //! - [`layers`]: stores around stores: tracing, metrics, store events
 //! - [`memory`]: the in-memory store
@@ -28,6 +29,7 @@ pub mod store;
 mod stream;
 mod timestamp;
 mod transactions;
+pub mod whole;
 
 pub use commit::{Commit, Committed, ExpectedRevision, event_id};
 pub use error::{Conflict, Error, ErrorKind, Result};

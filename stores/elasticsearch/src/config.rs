@@ -179,25 +179,29 @@ impl ElasticConfig {
         self
     }
 
+    /// Where the heads are: those of other events are others.
+    pub(crate) fn heads_type_name(&self) -> String {
+        format!("{}-heads", self.events_type_name)
+    }
+
     /// Refuses what can't work.
     pub(crate) fn validate(&self) -> Result<()> {
-        let names = [&self.index_name, &self.events_type_name, &self.snapshots_type_name];
-        let is_name = |name: &str| {
-            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+        let is_name = |name: &str, capitals: bool| {
+            let is_letter = |b: u8| b.is_ascii_lowercase() || capitals && b.is_ascii_uppercase();
+            name.bytes().all(|b| is_letter(b) || b.is_ascii_digit() || b"_-.".contains(&b))
                 && (1..=80).contains(&name.len())
                 && !name.starts_with(['_', '-', '.'])
         };
+        let names = [(&self.index_name, false), (&self.events_type_name, true), (&self.snapshots_type_name, true)];
         let fault = if self.hosts.is_empty() {
             "there is no host: give the URL of one, e.g. http://localhost:9200.".to_owned()
-        } else if let Some(name) = names.iter().find(|name| !is_name(name)) {
+        } else if let Some((name, _)) = names.iter().find(|(name, capitals)| !is_name(name, *capitals)) {
             format!(
                 "'{name}' can't be the name of an index or a type: it has 1 to 80 of a-z, 0-9, _, - and ., and begins \
                  with a letter or a digit."
             )
-        } else if self.events_type_name == self.snapshots_type_name
-            || [&self.events_type_name, &self.snapshots_type_name].iter().any(|name| *name == "heads")
-        {
-            "events and snapshots each need a name of their own, other than 'heads'.".to_owned()
+        } else if [&self.events_type_name, &self.heads_type_name()].contains(&&self.snapshots_type_name) {
+            format!("events and snapshots each need a name of their own, other than '{}'.", self.heads_type_name())
         } else if !(1..=10_000).contains(&self.max_search_results) {
             "max_search_results is the size of a search's page: from 1 to 10,000.".to_owned()
         } else if self.shards == 0 {

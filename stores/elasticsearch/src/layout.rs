@@ -38,6 +38,7 @@ pub(crate) struct Layout {
     index: String,
     events: String,
     snapshots: String,
+    heads: String,
 }
 
 /// What a write is conditional on: that nobody has written the document since.
@@ -52,20 +53,29 @@ pub(crate) struct Guard {
 }
 
 impl Layout {
-    pub(crate) fn new(config: &ElasticConfig, dialect: Dialect) -> Self {
-        Self {
+    /// Fails with `InvalidArgument` where a type's name can't be an index's, which it is to be.
+    pub(crate) fn new(config: &ElasticConfig, dialect: Dialect) -> Result<Self> {
+        let names = [&config.events_type_name, &config.snapshots_type_name];
+        if let Some(name) =
+            names.into_iter().find(|name| !dialect.types && name.bytes().any(|b| b.is_ascii_uppercase()))
+        {
+            let message = format!("'{name}' can't end an index's name on this server: write it without capitals.");
+            return Err(Error::invalid(message));
+        }
+        Ok(Self {
             dialect,
             index: config.index_name.clone(),
             events: config.events_type_name.clone(),
             snapshots: config.snapshots_type_name.clone(),
-        }
+            heads: config.heads_type_name(),
+        })
     }
 
     fn name(&self, kind: Kind) -> &str {
         match kind {
             Kind::Event => &self.events,
             Kind::Snapshot => &self.snapshots,
-            Kind::Head => "heads",
+            Kind::Head => &self.heads,
         }
     }
 

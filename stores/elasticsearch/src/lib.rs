@@ -32,7 +32,7 @@
 //! - `bulk`, `search`: writes, queries
 //! - `layout`, `document`: indexes and mappings, events and snapshots as documents
 //! - `head`, `commit`, `place`: where a stream ends, commits, and how events get into their places
-//! - `read`, `whole`: pages, and that no commit is shown by half
+//! - `read`: pages, and that no commit is shown by half
 //! - `snapshot`, `outbox`: the rest of what the store does
 
 mod bulk;
@@ -51,7 +51,6 @@ mod server;
 mod snapshot;
 mod together;
 mod transport;
-mod whole;
 
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -126,7 +125,7 @@ impl ElasticStore {
 
     async fn open_with(transport: Arc<dyn Transport>, config: ElasticConfig) -> Result<Self> {
         let client = Arc::new(Client::new(transport, config.attempts));
-        let layout = Layout::new(&config, Dialect::of(&client).await?);
+        let layout = Layout::new(&config, Dialect::of(&client).await?)?;
         layout.make(&client, &config).await?;
         let bulk = Arc::new(Bulk::start(client.clone(), config.refresh));
         let heads = Arc::new(Heads::default());

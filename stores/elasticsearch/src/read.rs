@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use annals_core::whole::Shown;
 use annals_core::{Cursor, Order, Page, Read, RecordedEvent, Result, StreamId, Text};
 use serde_json::{Value, json};
 
 use crate::head::Head;
 use crate::layout::{Kind, key};
 use crate::search::{order, place, wanted};
-use crate::whole::Shown;
 use crate::{ElasticStore, document};
 
 /// The most events in one page.

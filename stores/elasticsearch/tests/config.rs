@@ -119,7 +119,7 @@ async fn what_can_not_work_is_refused_before_anybody_is_asked() {
         ("elasticsearch://no-such-host.invalid/_shop", "'_shop'"),
         ("elasticsearch://no-such-host.invalid?events=a%2Fb", "'a/b'"),
         ("elasticsearch://no-such-host.invalid?events=a&snapshots=a", "a name of their own"),
-        ("elasticsearch://no-such-host.invalid?events=heads", "'heads'"),
+        ("elasticsearch://no-such-host.invalid?snapshots=events-heads", "'events-heads'"),
         ("elasticsearch://no-such-host.invalid?max_search_results=10001", "10,000"),
         ("elasticsearch://no-such-host.invalid?shards=0", "shard"),
         ("elasticsearch://no-such-host.invalid?attempts=0", "attempt"),

@@ -172,3 +172,23 @@ async fn what_has_no_date_or_no_room_is_refused_before_anything_is_written() {
     assert!(all(&store, Read::stream("x")).await.is_empty());
     assert!(all(&store, Read::all()).await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_another_name_are_another_stores() {
+    for kind in kinds() {
+        let mut other = config(kind).await;
+        let store = open(&other).await;
+        let capitals = if kind == SearchKind::Es5 { "Others" } else { "others" };
+        (other.events_type_name, other.snapshots_type_name) = (capitals.into(), "other_snapshots".into());
+        let others = open(&other).await;
+        append(&store, order(), "one", 3).await;
+        assert!(all(&others, Read::stream(order())).await.is_empty(), "{kind:?}");
+        assert_eq!(append(&others, order(), "two", 1).await.last_revision(), 0, "{kind:?}");
+        assert_eq!(revisions(&all(&store, Read::stream(order())).await), [0, 1, 2], "{kind:?}");
+        if kind != SearchKind::Es5 {
+            other.events_type_name = "Others".into();
+            let error = ElasticStore::open(other).await.unwrap_err();
+            assert!(error.to_string().contains("'Others' can't end an index's name"), "{error}");
+        }
+    }
+}

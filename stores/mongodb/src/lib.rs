@@ -37,7 +37,7 @@
 //! - `connection`: the connection, and calls that are repeated
 //! - `layout`, `envelope`, `payload`: indexes, documents, and JSON as BSON
 //! - `commit`, `insert`, `records`, `positions`: commits; of one event, of more, with positions
-//! - `read`, `cursor`, `whole`: pages, where they go on, and that no commit is shown by half
+//! - `read`, `cursor`: pages, where they go on, and that no commit is shown by half
 //! - `snapshot`, `outbox`, `transactions`: the rest of what the store does
 
 mod commit;
@@ -55,7 +55,6 @@ mod read;
 mod records;
 mod snapshot;
 mod transactions;
-mod whole;
 
 use std::sync::Arc;
 

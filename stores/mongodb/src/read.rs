@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use annals_core::whole::{Cut, Shown};
 use annals_core::{Order, Page, Read, RecordedEvent, Result, Scope, StreamId, Text};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
@@ -10,7 +11,6 @@ use mongodb::options::FindOptions;
 use crate::MongoStore;
 use crate::cursor::{Ordering, Place};
 use crate::envelope::{self, date, number};
-use crate::whole::{Cut, Shown};
 
 /// The most events in one page.
 pub(crate) const MAX_PAGE: usize = 10_000;

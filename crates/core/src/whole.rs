@@ -2,23 +2,28 @@
 
 use std::collections::HashMap;
 
-use annals_core::{Order, Read, RecordedEvent, StreamId, Text};
+use crate::{Order, Read, RecordedEvent, StreamId, Text};
 
 /// A commit of which a page has no last event, or that lacks one in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cut {
-    pub(crate) stream: StreamId,
-    pub(crate) commit_id: Text,
+pub struct Cut {
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its id.
+    pub commit_id: Text,
     /// Whether what the page lacks should be in it, so that the page is to be read again.
-    pub(crate) inside: bool,
+    pub inside: bool,
 }
 
 /// A page, and where it begins and ends.
-pub(crate) struct Shown<'a> {
-    pub(crate) read: &'a Read,
-    pub(crate) events: &'a [RecordedEvent],
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// What was asked for.
+    pub read: &'a Read,
+    /// What it shows.
+    pub events: &'a [RecordedEvent],
     /// Whether it ends before the result does.
-    pub(crate) has_next: bool,
+    pub has_next: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -29,7 +34,8 @@ struct Part<'a> {
 }
 
 impl Shown<'_> {
-    pub(crate) fn cuts(&self) -> Vec<Cut> {
+    /// The commits that aren't there in whole, or may go on behind the page.
+    pub fn cuts(&self) -> Vec<Cut> {
         let mut parts: HashMap<(&StreamId, &Text), Part<'_>> = HashMap::new();
         for event in self.events.iter().filter(|e| e.rest_in_commit_stream > 0 || e.commit_sequence > 0) {
             let part = parts.entry((&event.stream, &event.commit_id));
