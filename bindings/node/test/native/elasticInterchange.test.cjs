@@ -48,6 +48,21 @@ sharing('elasticsearch', place, {
   asRead: asJson,
   ids: IDS,
   snapshot: { list: ['2020-02-29T12:00:00.250Z'] },
+  later: 8,
+});
+
+test('a version of another type than npm eventstore’s first is kept, though npm eventstore can’t read it', async () => {
+  const { ours, theirs } = place();
+  const of = { aggregateId: 'x', aggregate: 'order', context: 'sales' };
+  await theirs(async (es) => {
+    await commit(es, of, { n: 0 }, { n: 1 });
+    await es.createSnapshot({ ...of, data: { by: 'theirs' }, revision: 0, version: 7 });
+  });
+  await ours(async (es) => {
+    await es.createSnapshot({ ...of, data: { by: 'ours' }, revision: 1, version: 'eight' });
+    const [snapshot] = await es.getFromSnapshot(of);
+    assert.deepEqual([snapshot.data, snapshot.revision, snapshot.version], [{ by: 'ours' }, 1, 'eight']);
+  });
 });
 
 test('a document has what npm eventstore’s has, and no field is of another type', async () => {
