@@ -34,7 +34,7 @@ async fn urls_that_name_no_store_say_what_there_is() {
         (
             "oracle://secret@host",
             ErrorKind::Unsupported,
-            "memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table: and dynamodb:",
+            "memory:, sqlite:, redis:, mongodb:, tingodb:, azure-table:, dynamodb:, elasticsearch: and opensearch:",
         ),
         ("memory:?position=1", ErrorKind::InvalidArgument, "?positions=true"),
     ] {
@@ -102,4 +102,17 @@ async fn an_azure_table_connection_string_opens_its_tables() {
     let shared = annals_test_servers::AzuriteServer::shared().await;
     let url = format!("azure-table:{};EventsTableName={}events", shared.connection_string(), shared.prefix());
     commits_twice(&url, "azuretable", false).await;
+}
+
+#[cfg(feature = "elasticsearch")]
+#[tokio::test]
+async fn an_elasticsearch_url_opens_its_indexes() {
+    use annals_test_servers::{SearchKind, SearchServer};
+
+    let shared = SearchServer::shared(SearchKind::Es7).await;
+    let host = shared.url().replace("http://", "");
+    for scheme in ["elasticsearch", "opensearch"] {
+        let url = format!("{scheme}://{host}/{}-{scheme}?replicas=0", shared.name());
+        commits_twice(&url, "elasticsearch", false).await;
+    }
 }
