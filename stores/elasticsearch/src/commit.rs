@@ -163,6 +163,9 @@ impl ElasticStore {
         if !self.is_known(&commit.stream, &commit.id, &first.id).await? {
             return Ok(None);
         }
+        // Its writer may be putting its events in place at this moment.
+        let head = self.head(&commit.stream.aggregate_id).await?;
+        self.complete(&head).await?;
         self.refresh(Kind::Event).await?;
         let mut events = self.events_of(&commit.stream, &commit.id).await?;
         // What the server was given in another form is compared as it was given.

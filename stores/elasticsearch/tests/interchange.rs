@@ -43,7 +43,7 @@ static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
 /// An index of one's own, in which npm eventstore sees at once what we write.
 async fn place() -> ElasticConfig {
     let mut config = common::config(SearchKind::Es5).await;
-    config.refresh = false;
+    config.refresh = true;
     config
 }
 
