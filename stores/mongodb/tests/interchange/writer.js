@@ -55,12 +55,19 @@ const calls = {
 
   /** Loads the stream and commits, and dies once it has written its record and so many of the events. */
   async die({ query, payloads, written }) {
+    // A load removes records without waiting for that: it could be the one that is written next.
+    const removed = [];
+    const remove = es.store.removeTransactions.bind(es.store);
+    es.store.removeTransactions = (event) => removed.push(new Promise((resolve) => remove(event, resolve)));
+    const stream = await call(es, 'getEventStream', query);
+    await Promise.all(removed);
     const insertMany = es.store.events.insertMany.bind(es.store.events);
     es.store.events.insertMany = async (events) => {
       if (written > 0) await insertMany(events.slice(0, written));
       process.kill(process.pid, 'SIGKILL');
     };
-    return calls.commit({ query, payloads });
+    stream.addEvents(payloads);
+    return call(stream, 'commit');
   },
 };
 
