@@ -30,8 +30,8 @@ async fn open(folder: PathBuf) -> Result<DynStore> {
     if is_child {
         // The child, which may be killed at it.
         store.compact().await?;
-    } else if (OPENED.fetch_add(1, Relaxed) % 25).is_multiple_of(8) {
-        // It takes its time: now and then, and after the last of the 25 kills that share files.
+    } else if (OPENED.fetch_add(1, Relaxed) % 25).is_multiple_of(8) || std::env::var_os("ANNALS_EVERY_FILE").is_some() {
+        // It takes its time: now and then, and after the last of the 25 kills that share files; or always.
         let events = all(&store, Read::all().limit(1000)).await;
         let seen = OLD.lock().unwrap().ask("copy", json!({ "folder": folder }));
         old::assert_same(&events, &seen);
