@@ -104,6 +104,14 @@ impl Error {
         self
     }
 
+    /// The same error for another of those that it struck, with its source as text.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let source = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();
+        let copied = Self::new(self.kind().clone(), self.message()).retryable(self.is_retryable()).with_source(source);
+        self.context().iter().fold(copied, |copied, (name, value)| copied.with_context(name, value))
+    }
+
     /// The same error, saying whether repeating the call can help.
     #[must_use]
     pub fn retryable(mut self, retryable: bool) -> Self {

@@ -113,10 +113,3 @@ pub(crate) fn damaged(what: impl Into<String>) -> Error {
 pub(crate) fn unreadable(error: serde_json::Error) -> Error {
     damaged("the search server's answer can't be read: is something between it and this process?").with_source(error)
 }
-
-/// An error for each of those that it struck.
-pub(crate) fn copy(error: &Error) -> Error {
-    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let copied = Error::new(error.kind().clone(), error.message()).retryable(error.is_retryable()).with_source(source);
-    error.context().iter().fold(copied, |copied, (name, value)| copied.with_context(name, value))
-}

@@ -40,7 +40,7 @@ impl ElasticStore {
             if let Some((_, error)) = again.first()
                 && attempt >= self.config.attempts
             {
-                return Err(crate::error::copy(error));
+                return Err(error.copied());
             }
             if !again.is_empty() {
                 pause.wait().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use annals_core::Result;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::error::{closed, copy};
+use crate::error::closed;
 
 /// So many requests may be under way: while one is answered the next one travels.
 const UNDER_WAY: usize = 2;
@@ -75,7 +75,7 @@ async fn work<Q: Send + 'static, A: Send + 'static, F: Future<Output = Result<Ve
             for asked in asked {
                 let answer = match &mut answers {
                     Ok(answers) => answers.next().ok_or_else(closed),
-                    Err(error) => Err(copy(error)),
+                    Err(error) => Err(error.copied()),
                 };
                 // Who waited may be gone.
                 let _ = asked.send(answer);

@@ -90,7 +90,7 @@ async fn send(connection: &Connection, together: Vec<Waiting>) {
     for (index, answer) in answers.into_iter().enumerate() {
         let outcome = match &outcome {
             Ok(refused) => refused.iter().find(|refused| refused.index == index).map_or(Ok(true), Refused::answer),
-            Err(error) => Err(copy(error)),
+            Err(error) => Err(error.copied()),
         };
         // Who waited may be gone.
         let _ = answer.send(outcome);
@@ -127,11 +127,4 @@ fn refused(error: mongodb::error::Error) -> mongodb::error::Result<Vec<Refused>>
     let refused =
         errors.iter().map(|error| Refused { index: error.index, code: error.code, why: error.message.clone() });
     Ok(refused.collect())
-}
-
-/// An error for each of those that it struck.
-fn copy(error: &Error) -> Error {
-    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let copied = Error::new(error.kind().clone(), error.message()).retryable(error.is_retryable()).with_source(source);
-    error.context().iter().fold(copied, |copied, (name, value)| copied.with_context(name, value))
 }
