@@ -15,10 +15,12 @@
 //! `meta`: ('position', 4711) the last global position given.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use annals_core::{Error, ErrorKind, Result};
+use backon::{BlockingRetryable as _, ExponentialBuilder};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::config::{Durability, SqliteConfig};
 use crate::error::{at, from_sqlite, in_file};
@@ -98,17 +100,15 @@ pub(crate) fn connect(config: &SqliteConfig) -> Result<Connection> {
 }
 
 /// Makes the layout, or brings it up to date. Leaves a file that isn't ours as it is.
-pub(crate) fn prepare(connection: &mut Connection, path: Option<&Path>) -> Result<()> {
+pub(crate) fn prepare(connection: &mut Connection, config: &SqliteConfig) -> Result<()> {
+    let path = config.path.as_deref();
     // One state of the file: another process may be making the layout at this moment.
     let state = connection.unchecked_transaction().map_err(at(path))?;
     let taken = steps_taken(&state, path)?;
     state.finish().map_err(at(path))?;
-    if path.is_some() {
-        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(at(path))?;
-        if mode != "wal" {
-            let message = "the file can't be in WAL mode where it is: put it on a disk of this machine.";
-            return Err(in_file(Error::new(ErrorKind::Unsupported, message), path));
-        }
+    if path.is_some() && wal_mode(connection, config.busy_timeout).map_err(at(path))? != "wal" {
+        let message = "the file can't be in WAL mode where it is: put it on a disk of this machine.";
+        return Err(in_file(Error::new(ErrorKind::Unsupported, message), path));
     }
     if taken == MIGRATIONS.len() {
         return Ok(());
@@ -120,6 +120,22 @@ pub(crate) fn prepare(connection: &mut Connection, path: Option<&Path>) -> Resul
     step.pragma_update(None, "application_id", APPLICATION).map_err(at(path))?;
     step.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(at(path))?;
     step.commit().map_err(at(path))
+}
+
+/// Asks for WAL mode, and says which mode the file is in. Of several processes that ask at once SQLite refuses some
+/// without waiting for `busy_timeout`, as each reads the file while it asks to have it for itself.
+fn wal_mode(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let ask = || connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+    let began = Instant::now();
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(1))
+        .with_max_delay(Duration::from_millis(50))
+        .with_jitter()
+        .without_max_times();
+    let is_worth_it = |error: &rusqlite::Error| {
+        error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < busy_timeout
+    };
+    ask.retry(waits).when(is_worth_it).call()
 }
 
 /// How many migrations the file has behind it. Fails where it isn't ours, or is from a newer annals.

@@ -36,7 +36,7 @@ fn reads(by_kind: bool) -> Vec<Read> {
 
 fn connection() -> Connection {
     let mut connection = layout::connect(&SqliteConfig::memory()).unwrap();
-    layout::prepare(&mut connection, None).unwrap();
+    layout::prepare(&mut connection, &SqliteConfig::memory()).unwrap();
     connection
 }
 

@@ -87,7 +87,7 @@ impl Workers {
     pub(crate) fn start(config: &SqliteConfig) -> Result<Self> {
         let path = config.path.as_deref();
         let mut connection = layout::connect(config)?;
-        layout::prepare(&mut connection, path)?;
+        layout::prepare(&mut connection, config)?;
         let (alive, gone) = bounded(0);
         let transactions = Arc::new(AtomicU64::new(0));
         let (writer, jobs) = unbounded();
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_commit_that_fails_at_the_end_acknowledges_nobody() {
         let mut connection = Connection::open_in_memory().unwrap();
-        layout::prepare(&mut connection, None).unwrap();
+        layout::prepare(&mut connection, &SqliteConfig::memory()).unwrap();
         let transactions = Arc::new(AtomicU64::new(0));
         let mut writer = Writer { connection, path: None, transactions: transactions.clone() };
         let ((first, mut to_first), (second, mut to_second)) = (commit("a"), commit("b"));

@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use annals_core::{Error, ErrorKind, Read, Store};
 use annals_sqlite::{SqliteConfig, SqliteStore};
@@ -137,7 +138,7 @@ async fn a_value_of_the_wrong_form_is_corrupt() {
 async fn a_file_that_is_written_elsewhere_is_a_timeout_that_a_retry_helps() {
     let file = File::new();
     let mut config = file.config();
-    config.busy_timeout = std::time::Duration::from_millis(20);
+    config.busy_timeout = Duration::from_millis(20);
     let store = SqliteStore::open(config).await.unwrap();
     let other = file.raw();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -147,6 +148,24 @@ async fn a_file_that_is_written_elsewhere_is_a_timeout_that_a_retry_helps() {
     assert!(all(&store, Read::all()).await.is_empty(), "readers don't wait for a writer");
     other.execute_batch("ROLLBACK").unwrap();
     assert!(!store.commit(commit).await.unwrap().repeated, "nothing was written by the commit that timed out");
+}
+
+#[tokio::test]
+async fn a_new_file_that_another_process_writes_is_waited_for() {
+    let file = File::new();
+    let other = file.raw();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut config = file.config();
+    config.busy_timeout = Duration::from_millis(20);
+    let error = refusal(config).await;
+    assert_eq!((error.kind(), error.is_retryable()), (&ErrorKind::Timeout, true), "{error}");
+    let writes_on = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    let store = file.open().await;
+    writes_on.join().unwrap();
+    store.commit(commit("a", "1")).await.unwrap();
 }
 
 #[tokio::test]
