@@ -107,8 +107,8 @@ impl Error {
     /// The same error for another of those that it struck, with its source as text.
     #[must_use]
     pub fn copied(&self) -> Self {
-        let source = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();
-        let copied = Self::new(self.kind().clone(), self.message()).retryable(self.is_retryable()).with_source(source);
+        let mut copied = Self::new(self.kind().clone(), self.message()).retryable(self.is_retryable());
+        copied.0.source = self.0.source.as_ref().map(|source| source.to_string().into());
         self.context().iter().fold(copied, |copied, (name, value)| copied.with_context(name, value))
     }
 

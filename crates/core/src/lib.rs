@@ -8,6 +8,7 @@
 //! - [`outbox`]: hands committed events to a publisher
 //! - [`store`]: the [`Store`] trait, the one seam, with its contract
 //! - [`Heads`]: what a store remembers of streams' ends
+//! - [`Together`]: what is asked of a database at the same time, in one request
 //! - [`whole`]: which commits of a page may be there only in part, for stores that write their events one by one
 //! - [`Transactions`]: half-finished commits, where node-eventstore keeps records of them
 //! - [`layers`]: stores around stores: tracing, metrics, store events
@@ -28,6 +29,7 @@ mod snapshot;
 pub mod store;
 mod stream;
 mod timestamp;
+mod together;
 mod transactions;
 pub mod whole;
 
@@ -44,6 +46,7 @@ pub use snapshot::{Snapshot, SnapshotQuery, SnapshotVersion};
 pub use store::{Capabilities, DynStore, Store};
 pub use stream::{Filter, Scope, StreamId, Text};
 pub use timestamp::Timestamp;
+pub use together::Together;
 pub use transactions::Transactions;
 
 /// A new random id (UUID version 4).

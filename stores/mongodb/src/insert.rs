@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use annals_core::{Error, Result};
+use annals_core::{Error, Result, Together};
 use bson::RawDocumentBuf;
 use mongodb::error::ErrorKind;
-use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::connection::Connection;
 use crate::error::{DUPLICATE, closed, is_duplicate, is_duplicate_code};
@@ -14,57 +13,28 @@ use crate::error::{DUPLICATE, closed, is_duplicate, is_duplicate_code};
 const MAX_EVENTS: usize = 500;
 const MAX_BYTES: usize = 8 << 20;
 
-/// So many sends may be under way: while one is answered the next one travels.
-const UNDER_WAY: usize = 2;
-
 /// Whether an event was written; if not, its id or its revision is taken.
 type Answer = Result<bool>;
 
-struct Waiting {
-    document: RawDocumentBuf,
-    answer: oneshot::Sender<Answer>,
-}
-
 /// The queue of commits of one event.
-pub(crate) struct Inserter(mpsc::UnboundedSender<Waiting>);
+pub(crate) struct Inserter(Together<RawDocumentBuf, Answer>);
 
 impl Inserter {
     pub(crate) fn start(connection: Arc<Connection>) -> Self {
-        let (queue, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(work(connection, waiting));
-        Self(queue)
+        let weight = |document: &RawDocumentBuf| document.as_bytes().len().max(MAX_BYTES / MAX_EVENTS);
+        Self(Together::start(weight, MAX_BYTES, closed, move |documents| {
+            let connection = connection.clone();
+            async move { send(&connection, &documents).await }
+        }))
     }
 
     pub(crate) async fn insert(&self, document: RawDocumentBuf) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { document, answer }).map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        self.0.ask(document).await?
     }
 }
 
-/// Ends with the inserter.
-async fn work(connection: Arc<Connection>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
-    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
-    while let Ok(permit) = under_way.clone().acquire_owned().await {
-        let Some(first) = waiting.recv().await else { return };
-        let mut bytes = first.document.as_bytes().len();
-        let mut together = vec![first];
-        while together.len() < MAX_EVENTS && bytes < MAX_BYTES {
-            let Ok(next) = waiting.try_recv() else { break };
-            bytes += next.document.as_bytes().len();
-            together.push(next);
-        }
-        let connection = connection.clone();
-        tokio::spawn(async move {
-            send(&connection, together).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn send(connection: &Connection, together: Vec<Waiting>) {
-    let (documents, answers): (Vec<_>, Vec<_>) = together.into_iter().map(|w| (w.document, w.answer)).unzip();
-    let outcome = match &*documents {
+async fn send(connection: &Connection, documents: &[RawDocumentBuf]) -> Result<Vec<Answer>> {
+    let refused = match documents {
         [one] => {
             connection
                 .call(|link| async move {
@@ -74,7 +44,7 @@ async fn send(connection: &Connection, together: Vec<Waiting>) {
                         Err(error) => Err(error),
                     }
                 })
-                .await
+                .await?
         }
         many => {
             connection
@@ -84,17 +54,11 @@ async fn send(connection: &Connection, together: Vec<Waiting>) {
                         Err(error) => refused(error),
                     }
                 })
-                .await
+                .await?
         }
     };
-    for (index, answer) in answers.into_iter().enumerate() {
-        let outcome = match &outcome {
-            Ok(refused) => refused.iter().find(|refused| refused.index == index).map_or(Ok(true), Refused::answer),
-            Err(error) => Err(error.copied()),
-        };
-        // Who waited may be gone.
-        let _ = answer.send(outcome);
-    }
+    let answer = |index| refused.iter().find(|refused| refused.index == index).map_or(Ok(true), Refused::answer);
+    Ok((0..documents.len()).map(answer).collect())
 }
 
 /// An event that was refused while others were taken.

@@ -57,12 +57,3 @@ pub(crate) fn unreadable(path: &Path, offset: u64) -> Error {
     );
     Error::new(ErrorKind::Corrupt, message)
 }
-
-/// The same failure for one more who waited for it.
-pub(crate) fn same(error: &Error) -> Error {
-    let copy = Error::new(error.kind().clone(), error.message()).retryable(error.is_retryable());
-    match std::error::Error::source(error) {
-        Some(source) => copy.with_source(source.to_string()),
-        None => copy,
-    }
-}

@@ -11,7 +11,6 @@ use tracing::debug;
 
 use crate::Shared;
 use crate::config::TingoConfig;
-use crate::error::same;
 use crate::index::{Hash, NewSlot};
 use crate::layout::write_position;
 use crate::log::Log;
@@ -285,7 +284,7 @@ fn slot<'a>(event: &'a RecordedEvent, record: &'a StagedRecord, ends_commit: boo
 /// Nobody may be waiting any more: the future was dropped.
 fn answer<T>(to: Answer<T>, outcome: Result<T>, written: &Result<(), Error>) {
     let _ = to.send(match (outcome, written) {
-        (Ok(_), Err(failed)) => Err(same(failed)),
+        (Ok(_), Err(failed)) => Err(failed.copied()),
         (outcome, _) => outcome,
     });
 }
