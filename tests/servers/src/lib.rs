@@ -25,6 +25,7 @@
 //! # Layout
 //! - one module for each database: [`RedisServer`], [`RedisCluster`], [`MongoServer`], [`AzuriteServer`], [`DynamoServer`],
 //!   [`SearchServer`]
+//! - [`Server`]: what every one of them has; [`Program`]: what each has of its own
 //! - `process`: a server's process, and that it ends with ours
 //! - `folder`, `ports`: where it keeps its data, where it listens
 //! - [`Certificates`]: for servers that speak TLS
@@ -41,6 +42,7 @@ mod process;
 mod proxy;
 mod redis;
 mod search;
+mod server;
 
 pub use azurite::{AzuriteServer, SharedAzurite};
 pub use certificates::Certificates;
@@ -49,3 +51,4 @@ pub use mongo::{MongoServer, SharedMongo};
 pub use proxy::{Direction, Proxy};
 pub use redis::{Fsync, RedisCluster, RedisOptions, RedisServer, SharedRedis};
 pub use search::{SearchKind, SearchServer, SharedSearch};
+pub use server::{Program, Server};

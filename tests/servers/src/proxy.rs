@@ -89,6 +89,34 @@ impl Proxy {
         self.gate.look(|state| state.passed[direction as usize])
     }
 
+    /// Cuts all connections again and again while something is done, each time after another number of bytes.
+    pub async fn cut_while<T>(&self, every: Duration, doing: impl Future<Output = T>) -> T {
+        let cuts = async {
+            let mut bytes = 1;
+            loop {
+                bytes = bytes * 7 % 9973;
+                let direction = if bytes % 2 == 0 { Direction::FromServer } else { Direction::FromClient };
+                self.cut_after(direction, bytes);
+                tokio::time::sleep(every).await;
+            }
+        };
+        let done = tokio::select! {
+            done = doing => done,
+            never = cuts => never,
+        };
+        self.resume();
+        done
+    }
+
+    /// How many bytes pass while something is done: from the client, and from the server.
+    pub async fn passed_while<T>(&self, doing: impl Future<Output = T>) -> [u64; 2] {
+        let passed = || [Direction::FromClient, Direction::FromServer].map(|direction| self.passed(direction));
+        let before = passed();
+        doing.await;
+        let after = passed();
+        [after[0] - before[0], after[1] - before[1]]
+    }
+
     /// Lets everything pass again: what was held back, what comes, new connections. Forgets a cut that is still to come.
     pub fn resume(&self) {
         self.order(Order::Listen);
