@@ -1,8 +1,10 @@
 //! The store under test.
 
-use annals_core::{Capabilities, DynStore, Result};
+use std::sync::Arc;
+
+use annals_core::{Capabilities, DynStore, Result, Store};
 use async_trait::async_trait;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt as _};
 
 use crate::Needs;
 
@@ -26,6 +28,18 @@ pub struct Opened {
     /// Opens the same data once more, as another process would; `None` where a store keeps nothing to open again. Needed
     /// where the [`Capabilities`] say `durable` (called after the store was closed) or `shared` (called beside it).
     pub again: Option<Reopen>,
+}
+
+impl Opened {
+    /// What this opens, which opens the same data each time. Fails where it does.
+    pub async fn by<S, F>(open: impl Fn() -> F + Send + Sync + 'static) -> Result<Self>
+    where
+        S: Store + 'static,
+        F: Future<Output = Result<S>> + Send + 'static,
+    {
+        let open = move || open().map(|store| Ok(Arc::new(store?) as DynStore)).boxed();
+        Ok(Self { store: open().await?, again: Some(Box::new(open)) })
+    }
 }
 
 /// Opens the same data once more.

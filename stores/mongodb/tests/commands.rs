@@ -6,10 +6,10 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use annals_core::{Commit, ExpectedRevision, Filter, Order, Payload, Read, Snapshot, SnapshotQuery, Store, StreamId};
+use annals_core::{Commit, ExpectedRevision, Order, Read, SnapshotQuery, Store, StreamId};
 use annals_mongodb::{CommandEvent, MongoStore};
 use bson::{Bson, Document, doc};
-use common::{append, at, commit, config_and_database, events, order};
+use common::{append, at, commit, config_and_database, events, filter, order, snapshot};
 use futures::TryStreamExt;
 
 /// The commands that are sent, as they are.
@@ -36,22 +36,6 @@ impl Sent {
 
 fn names(sent: &[(String, Document)]) -> Vec<String> {
     sent.iter().map(|(name, _)| name.clone()).collect()
-}
-
-fn snapshot(id: &str, revision: u64) -> Snapshot {
-    Snapshot {
-        id: id.into(),
-        stream: order(),
-        revision: Some(revision),
-        version: None,
-        commit_stamp: at(1),
-        data: Payload::from_json("{}").unwrap(),
-    }
-}
-
-fn filter(context: Option<&str>, aggregate: Option<&str>, aggregate_id: Option<&str>) -> Filter {
-    let text = |part: Option<&str>| part.map(Into::into);
-    Filter { context: text(context), aggregate: text(aggregate), aggregate_id: text(aggregate_id) }
 }
 
 /// The reads whose cost is looked at, each a page.

@@ -5,16 +5,10 @@ use std::time::Duration;
 
 use annals_core::ErrorKind;
 use annals_mongodb::{MongoConfig, MongoStore};
+use annals_testkit::tools::refusal;
 
 fn config(url: &str) -> MongoConfig {
     url.parse().unwrap()
-}
-
-fn refusal(url: &str) -> String {
-    let error = url.parse::<MongoConfig>().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{error:?}");
-    assert!(!error.is_retryable());
-    format!("{error} {error:?}")
 }
 
 #[test]
@@ -63,7 +57,7 @@ fn what_can_not_be_read_is_refused_by_name() {
         ("h:27017", "mongodb://"),
         ("", "mongodb://"),
     ] {
-        let said = refusal(url);
+        let said = refusal::<MongoConfig>(url);
         assert!(said.contains(says), "{url}: {said}");
     }
 }
@@ -118,7 +112,7 @@ async fn secrets_are_not_told() {
         "mongodb+srv://ann:s3cr3t@h:1,g/db",
         "http://ann:s3cr3t@h",
     ] {
-        let said = refusal(url);
+        let said = refusal::<MongoConfig>(url);
         assert!(!said.contains("s3cr3t"), "{url}: {said}");
     }
     // Nobody listens there, and this is what is told of it.

@@ -1,46 +1,21 @@
 //! npm eventstore 1.15.5 itself writes and reads beside us, with npm mongodb 3.7.4 and with 2.2.36: what it wrote is read,
-//! what we write it reads, in turns. `interchange/writer.js` drives it.
+//! what we write it reads, in turns.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
 
 use annals_core::{
     Commit, ExpectedRevision, Filter, NewEvent, Payload, Read, RecordedEvent, Snapshot, SnapshotQuery, SnapshotVersion,
     Store, StreamId, Transactions,
 };
 use annals_mongodb::MongoConfig;
+use annals_test_interchange::{Old, payloads, query};
 use annals_test_servers::MongoServer;
 use common::{all, append, assert_whole, at, commit, documents, open, order, revisions};
 use serde_json::{Value, json};
 
 /// The drivers that npm eventstore is tried with: folders of `interchange`.
 const DRIVERS: [&str; 2] = ["", "driver-2"];
-
-/// Where npm eventstore is installed with each driver.
-static INSTALLED: LazyLock<[PathBuf; 2]> = LazyLock::new(|| DRIVERS.map(install));
-
-fn install(driver: &str) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange").join(driver);
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mongodb-interchange-{driver}"));
-    std::fs::create_dir_all(&to).unwrap();
-    let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
-    let lock = "package-lock.json";
-    let is_new = read(&from, lock) != read(&to, lock) || !to.join("node_modules/.package-lock.json").exists();
-    for name in ["package.json", ".npmrc", lock] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-    if is_new {
-        let installed = Command::new("npm").arg("ci").current_dir(&to).output().expect("npm is there");
-        assert!(installed.status.success(), "npm ci failed:\n{}", String::from_utf8_lossy(&installed.stderr));
-    }
-    to
-}
 
 /// A database, and how many npm eventstores were tried with it.
 struct Place {
@@ -67,116 +42,23 @@ impl Place {
     }
 }
 
-/// A process with an npm eventstore.
-struct Old {
-    child: Child,
-    input: ChildStdin,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+fn start(place: &Place) -> Old {
+    let mut options = json!({ "url": format!("{}/{}", place.url, place.name) });
+    if let Some(positions) = &place.config.positions_name {
+        options["positionsCollectionName"] = json!(positions);
+    }
+    Old::start_with("mongodb", DRIVERS[place.driver], options)
 }
 
-impl Old {
-    fn start(place: &Place) -> Self {
-        let mut options = json!({ "url": format!("{}/{}", place.url, place.name) });
-        if let Some(positions) = &place.config.positions_name {
-            options["positionsCollectionName"] = json!(positions);
-        }
-        let mut child = Command::new("node")
-            .arg("--no-deprecation")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange/writer.js"))
-            .arg(options.to_string())
-            .current_dir(&INSTALLED[place.driver])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node is there");
-        let input = child.stdin.take().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut old = Self { child, input, lines };
-        old.ask("init", json!(null));
-        old
-    }
-
-    /// Has it begin to do something.
-    fn tell(&mut self, call: &str, argument: Value) {
-        writeln!(self.input, "{}", json!([call, argument])).unwrap();
-    }
-
-    fn ask(&mut self, call: &str, argument: Value) -> Value {
-        self.tell(call, argument);
-        let mut answer: Value = serde_json::from_str(&self.lines.next().expect("an answer").unwrap()).unwrap();
-        assert!(answer.get("error").is_none(), "npm eventstore: {answer}");
-        answer["ok"].take()
-    }
-
-    /// Commits so many events to a stream it loads before; its last revision then.
-    fn commit(&mut self, stream: &StreamId, count: usize) -> u64 {
-        self.ask("commit", json!({ "query": query(stream), "payloads": theirs_of(count) })).as_u64().unwrap()
-    }
-
-    /// Commits, and dies once so many events are written.
-    fn die(mut self, stream: &StreamId, count: usize, written: usize) {
-        self.tell("die", json!({ "query": query(stream), "payloads": theirs_of(count), "written": written }));
-        assert!(!self.child.wait().unwrap().success());
-    }
-}
-
-fn theirs_of(count: usize) -> Vec<Value> {
-    (0..count).map(|n| json!({ "theirs": n })).collect()
-}
-
-impl Drop for Old {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn query(stream: &StreamId) -> Value {
-    let mut query = json!({ "aggregateId": stream.aggregate_id });
-    for (name, part) in [("aggregate", &stream.aggregate), ("context", &stream.context)] {
-        if let Some(part) = part {
-            query[name] = json!(part);
-        }
-    }
-    query
-}
-
-/// An event of ours in its words.
-fn ours(event: &RecordedEvent) -> Value {
-    let mut json = query(&event.stream);
-    json["streamId"] = json!(event.stream.aggregate_id);
-    json["streamRevision"] = json!(event.stream_revision);
-    json["commitId"] = json!(event.commit_id);
-    json["commitSequence"] = json!(event.commit_sequence);
-    json["restInCommitStream"] = json!(event.rest_in_commit_stream);
-    json["commitStamp"] = json!({ "$date": event.commit_stamp.to_string() });
-    json["id"] = json!(event.id);
-    json["payload"] = serde_json::from_str(event.payload.json()).unwrap();
-    if let Some(position) = event.position {
-        json["position"] = json!(position);
-    }
-    json
-}
-
-/// An event of its, without what says nothing.
-fn theirs(event: &Value) -> Value {
-    let mut event = event.clone();
-    let fields = event.as_object_mut().unwrap();
-    assert_eq!(fields.remove("_id"), fields.get("id").cloned());
-    fields.remove("dispatched");
-    fields.retain(|_, value| !value.is_null());
-    event
-}
-
-fn by_id(events: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
-    events.into_iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event)).collect()
+/// Has it commit so many events, and die once so many of them are written.
+fn die(place: &Place, stream: &StreamId, count: usize, written: usize) {
+    start(place).die(json!({ "query": query(stream), "payloads": payloads(count), "written": written }));
 }
 
 /// Fails unless both see the same events.
 fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
-    let of_theirs: Vec<_> = of_theirs.as_array().unwrap().iter().map(theirs).collect();
-    assert_eq!(of_ours.len(), of_theirs.len());
-    assert_eq!(by_id(of_ours.iter().map(ours)), by_id(of_theirs));
+    assert!(of_theirs.as_array().unwrap().iter().all(|event| event["_id"] == event["id"]));
+    annals_test_interchange::assert_same(of_ours, of_theirs, &[]);
 }
 
 fn odd_streams() -> Vec<StreamId> {
@@ -204,7 +86,7 @@ fn values() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_wrote_is_read() {
     for place in places().await {
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         for stream in odd_streams() {
             let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "values": values() })).collect();
             assert_eq!(old.ask("commit", json!({ "query": query(&stream), "payloads": payloads })), 11);
@@ -251,7 +133,7 @@ async fn what_we_write_it_reads() {
     for mut place in places().await {
         place.config = place.config.positions("positions");
         let store = open(&place.config).await;
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         for (n, stream) in (0..).zip(odd_streams()) {
             let of_values = || NewEvent::new(Payload::from_json(values().to_string()).unwrap());
             let first = Commit::new(stream.clone(), [of_values(), of_values()]).with_stamp(at(1_600_000_000_000 + n));
@@ -293,7 +175,7 @@ async fn what_we_write_it_reads() {
 async fn both_commit_to_one_stream_in_turn() {
     for place in places().await {
         let store = open(&place.config).await;
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         let mut last = None;
         for n in 0..if place.driver == 0 { 100 } else { 20 } {
             if n % 3 == 0 {
@@ -319,11 +201,10 @@ async fn both_commit_to_one_stream_in_turn() {
 async fn the_later_of_two_is_refused_whoever_it_is() {
     for place in places().await {
         let store = open(&place.config).await;
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         append(&store, order(), "first", 2).await;
         for count in [1, 3] {
-            let blind = json!({ "query": query(&order()), "revision": 1, "payloads": theirs_of(count) });
-            assert_eq!(old.ask("blind", blind), false, "the index refuses it too");
+            assert!(!old.blind(&order(), 1, &payloads(count)), "the index refuses it too");
             assert_eq!(old.commit(&order(), count), 1 + count as u64);
             let late = store.commit(commit(order(), "late", 1).expect(ExpectedRevision::Exact(1))).await.unwrap_err();
             assert_eq!(late.as_conflict().unwrap().actual, Some(1 + count as u64));
@@ -342,7 +223,7 @@ async fn what_it_left_half_done_is_completed() {
         for written in 1..=3 {
             let stream = StreamId::new(format!("half-{written}"));
             append(&store, &stream, &format!("before-{written}-"), 1).await;
-            Old::start(&place).die(&stream, 3, written);
+            die(&place, &stream, 3, written);
             assert_eq!(place.records().await, 1);
             let events = all(&store, Read::stream(&stream)).await;
             assert_eq!(events.len(), 4, "{written} written");
@@ -350,12 +231,12 @@ async fn what_it_left_half_done_is_completed() {
             assert_eq!(append(&store, &stream, &format!("after-{written}-"), 2).await.last_revision(), 5);
             assert_same(
                 &all(&store, Read::stream(&stream)).await,
-                &Old::start(&place).ask("stream", json!({ "query": query(&stream) }))["events"],
+                &start(&place).ask("stream", json!({ "query": query(&stream) }))["events"],
             );
             assert_eq!(place.records().await, 0);
         }
         // What it never began is not there, also not later.
-        Old::start(&place).die(&order(), 3, 0);
+        die(&place, &order(), 3, 0);
         assert!(all(&store, Read::stream(order())).await.is_empty());
         assert_eq!(append(&store, order(), "ours", 1).await.last_revision(), 0);
         let store = open(&place.config).await;
@@ -369,9 +250,9 @@ async fn both_find_the_same_pending() {
     for place in places().await {
         let store = open(&place.config).await;
         for written in 1..3 {
-            Old::start(&place).die(&StreamId::new(format!("half-{written}")), 3, written);
+            die(&place, &StreamId::new(format!("half-{written}")), 3, written);
         }
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         assert_eq!(old.ask("pending", json!(null)).as_array().unwrap().len(), 2);
         let pending = store.pending_transactions().await.unwrap();
         assert_eq!(pending.len(), 2);
@@ -386,7 +267,7 @@ async fn both_find_the_same_pending() {
 async fn what_one_dispatched_both_know() {
     for place in places().await {
         let store = open(&place.config).await;
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         let written = append(&store, order(), "ours", 4).await.events;
         old.commit(&order(), 4);
         let events = all(&store, Read::undispatched()).await;
@@ -406,7 +287,7 @@ async fn what_one_dispatched_both_know() {
 async fn what_one_cleared_is_gone_for_both() {
     for place in places().await {
         let store = open(&place.config).await;
-        let mut old = Old::start(&place);
+        let mut old = start(&place);
         append(&store, order(), "ours", 4).await;
         old.commit(&order(), 4);
         old.ask("clear", json!(null));

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use annals_core::{Commit, ExpectedRevision, Filter, Order, Payload, Read, Snapshot, SnapshotQuery, Store, StreamId};
+use annals_core::{Commit, ExpectedRevision, Order, Read, SnapshotQuery, Store, StreamId};
 use annals_redis::{RedisConfig, RedisStore};
 use annals_test_servers::RedisServer;
-use common::{append, at, commit, events, open, order};
+use common::{append, at, commit, events, filter, open, order, snapshot};
 
 /// A connection on which the server tells every command that it runs.
 struct Monitor<'a> {
@@ -55,22 +55,6 @@ impl<'a> Monitor<'a> {
         }
         (answer, seen)
     }
-}
-
-fn snapshot(id: &str, revision: u64) -> Snapshot {
-    Snapshot {
-        id: id.into(),
-        stream: order(),
-        revision: Some(revision),
-        version: None,
-        commit_stamp: at(1),
-        data: Payload::from_json("{}").unwrap(),
-    }
-}
-
-fn filter(context: Option<&str>, aggregate: Option<&str>, aggregate_id: Option<&str>) -> Filter {
-    let text = |part: Option<&str>| part.map(Into::into);
-    Filter { context: text(context), aggregate: text(aggregate), aggregate_id: text(aggregate_id) }
 }
 
 /// The reads whose cost is looked at, each a page.

@@ -5,16 +5,10 @@ use std::time::Duration;
 
 use annals_core::ErrorKind;
 use annals_redis::{Address, RedisConfig, RedisStore, Tls, Wait};
+use annals_testkit::tools::refusal;
 
 fn config(url: &str) -> RedisConfig {
     url.parse().unwrap()
-}
-
-fn refusal(url: &str) -> String {
-    let error = url.parse::<RedisConfig>().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{error:?}");
-    assert!(!error.is_retryable());
-    format!("{error} {error:?}")
 }
 
 #[test]
@@ -118,7 +112,7 @@ fn what_can_not_be_read_is_refused_by_name() {
         ("h:6379", "redis://"),
         ("", "redis://"),
     ] {
-        let said = refusal(url);
+        let said = refusal::<RedisConfig>(url);
         assert!(said.contains(says), "{url}: {said}");
     }
 }
@@ -159,7 +153,7 @@ fn secrets_are_not_told() {
         "redis://ann:s3cr3t@",
         "redis://ann:s3cr3t@[::1",
     ] {
-        let said = refusal(url);
+        let said = refusal::<RedisConfig>(url);
         assert!(!said.contains("s3cr3t"), "{url}: {said}");
     }
 }

@@ -4,15 +4,12 @@
 
 mod common;
 
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use annals_core::{ErrorKind, Payload, Read, Snapshot, SnapshotQuery, Store};
+use annals_core::{ErrorKind, Read, SnapshotQuery, Store};
 use annals_redis::{RedisConfig, RedisStore, Wait};
 use annals_test_servers::{Direction, Fsync, Proxy, RedisServer};
-use common::{all, append, assert_whole, commit, open, order};
+use common::{all, append, assert_whole, assert_written, commit, open, order, snapshot, soon, write_at_once};
 
 /// A server, and a store that reaches it through a proxy.
 async fn behind_proxy() -> (RedisServer, Proxy, RedisConfig) {
@@ -26,26 +23,12 @@ async fn beside_proxy(server: &RedisServer) -> RedisStore {
     open(&server.url().parse().unwrap()).await
 }
 
-/// Fails a test that hangs.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("an answer")
-}
-
-/// How many bytes a call sends and gets.
-async fn bytes<T>(proxy: &Proxy, call: impl Future<Output = T>) -> [u64; 2] {
-    let passed = || [proxy.passed(Direction::FromClient), proxy.passed(Direction::FromServer)];
-    let before = passed();
-    call.await;
-    let after = passed();
-    [after[0] - before[0], after[1] - before[1]]
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_cut_anywhere_is_there_once() {
     let (server, proxy, config) = behind_proxy().await;
     let (store, direct) = (open(&config.positions(true)).await, beside_proxy(&server).await);
     append(&store, order(), "warm", 3).await;
-    let [request, answer] = bytes(&proxy, append(&store, order(), "measured", 3)).await;
+    let [request, answer] = proxy.passed_while(append(&store, order(), "measured", 3)).await;
     let (mut cuts, mut repeated) = (0, 0);
     for (direction, size, step) in [(Direction::FromClient, request, request / 23), (Direction::FromServer, answer, 3)]
     {
@@ -76,7 +59,7 @@ async fn a_great_commit_cut_anywhere_is_there_once() {
     let (server, proxy, config) = behind_proxy().await;
     let (store, direct) = (open(&config).await, beside_proxy(&server).await);
     append(&store, order(), "warm", 3000).await;
-    let [request, _] = bytes(&proxy, append(&store, order(), "measured", 3000)).await;
+    let [request, _] = proxy.passed_while(append(&store, order(), "measured", 3000)).await;
     for part in 0..8 {
         proxy.cut_after(Direction::FromClient, request * part / 8);
         let id = format!("commit-{part}");
@@ -90,53 +73,10 @@ async fn a_great_commit_cut_anywhere_is_there_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_writers_lose_and_double_nothing_while_connections_are_cut() {
-    const WRITERS: usize = 6;
-    const COMMITS: usize = 60;
     let (server, proxy, config) = behind_proxy().await;
-    let direct = beside_proxy(&server).await;
-    let done = Arc::new(AtomicBool::new(false));
-    let cutter = {
-        let done = done.clone();
-        std::thread::spawn(move || {
-            let mut bytes = 1;
-            while !done.load(Relaxed) {
-                bytes = bytes * 7 % 9973;
-                let direction = if bytes % 2 == 0 { Direction::FromServer } else { Direction::FromClient };
-                proxy.cut_after(direction, bytes);
-                std::thread::sleep(Duration::from_millis(60));
-            }
-            proxy.resume();
-            proxy
-        })
-    };
-    let writers = (0..WRITERS).map(|writer| {
-        let config = config.clone();
-        tokio::spawn(async move {
-            let store = loop {
-                if let Ok(store) = RedisStore::open(config.clone()).await {
-                    break store;
-                }
-            };
-            for n in 0..COMMITS {
-                let id = format!("{writer}-{n}");
-                while let Err(error) = store.commit(commit(format!("stream-{}", n % 3), &id, 1 + n % 4)).await {
-                    assert!(error.is_retryable(), "{error:?}");
-                }
-            }
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        soon(writer).await.unwrap();
-    }
-    done.store(true, Relaxed);
-    drop(cutter.join().unwrap());
-    let mut found = 0;
-    for stream in 0..3 {
-        let events = all(&direct, Read::stream(format!("stream-{stream}"))).await;
-        assert_whole(&events);
-        found += events.len();
-    }
-    assert_eq!(found, WRITERS * (0..COMMITS).map(|n| 1 + n % 4).sum::<usize>());
+    let writing = write_at_once(move || RedisStore::open(config.clone()), 6, 60);
+    proxy.cut_while(Duration::from_millis(60), writing).await;
+    assert_written(&beside_proxy(&server).await, 6, 60).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,14 +84,7 @@ async fn every_other_call_is_repeated_where_its_answer_is_lost() {
     let (_server, proxy, config) = behind_proxy().await;
     let store = open(&config.positions(true)).await;
     let written = append(&store, order(), "c", 100).await.events;
-    let snapshot = Snapshot {
-        id: "s".into(),
-        stream: order(),
-        revision: Some(10),
-        version: None,
-        commit_stamp: common::at(1),
-        data: Payload::from_json("{\"a\":1}").unwrap(),
-    };
+    let snapshot = snapshot("s", 10);
     store.add_snapshot(snapshot.clone()).await.unwrap();
     for after in [0, 1, 7, 1000, 5000] {
         proxy.cut_after(Direction::FromServer, after);

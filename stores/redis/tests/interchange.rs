@@ -1,152 +1,35 @@
 //! npm eventstore 1.15.5 itself writes and reads beside us: what it wrote is read, what we write it reads, in turns and at
-//! once. `interchange/writer.js` drives it.
+//! once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use annals_core::{
     Commit, Filter, NewEvent, Payload, Read, RecordedEvent, Snapshot, SnapshotQuery, SnapshotVersion, Store, StreamId,
 };
 use annals_redis::{Address, RedisConfig, RedisStore};
+use annals_test_interchange::{Old, ours, query, text_dates};
 use annals_test_servers::RedisServer;
 use common::{all, append, assert_whole, at, commit, open, order, revisions};
 use serde_json::{Value, json};
 
-/// Where npm eventstore is installed, with the script that drives it.
-static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("redis-interchange");
-    std::fs::create_dir_all(&to).unwrap();
-    let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
-    let lock = "package-lock.json";
-    let is_new = read(&from, lock) != read(&to, lock) || !to.join("node_modules/.package-lock.json").exists();
-    for name in ["writer.js", "package.json", ".npmrc", lock] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
+fn start(config: &RedisConfig) -> Old {
+    let Address::Tcp(host, port) = &config.address else { panic!("npm eventstore needs a port") };
+    let mut options = json!({ "host": host, "port": port, "db": config.db, "prefix": config.prefix });
+    if let Some(password) = &config.password {
+        options["password"] = json!(password);
     }
-    if is_new {
-        let installed = Command::new("npm").arg("ci").current_dir(&to).output().expect("npm is there");
-        assert!(installed.status.success(), "npm ci failed:\n{}", String::from_utf8_lossy(&installed.stderr));
-    }
-    to
-});
-
-/// A process with an npm eventstore.
-struct Old {
-    child: Child,
-    input: ChildStdin,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    Old::start("redis", options)
 }
 
-impl Old {
-    fn start(config: &RedisConfig) -> Self {
-        let Address::Tcp(host, port) = &config.address else { panic!("npm eventstore needs a port") };
-        let mut options = json!({ "host": host, "port": port, "db": config.db, "prefix": config.prefix });
-        if let Some(password) = &config.password {
-            options["password"] = json!(password);
-        }
-        let mut child = Command::new("node")
-            .arg(INSTALLED.join("writer.js"))
-            .arg(options.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node is there");
-        let input = child.stdin.take().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut old = Self { child, input, lines };
-        old.ask("init", json!(null));
-        old
-    }
-
-    /// Has it begin to do something.
-    fn tell(&mut self, call: &str, argument: Value) {
-        writeln!(self.input, "{}", json!([call, argument])).unwrap();
-    }
-
-    /// Waits until it is done.
-    fn hear(&mut self) -> Value {
-        let mut answer: Value = serde_json::from_str(&self.lines.next().expect("an answer").unwrap()).unwrap();
-        assert!(answer.get("error").is_none(), "npm eventstore: {answer}");
-        answer["ok"].take()
-    }
-
-    fn ask(&mut self, call: &str, argument: Value) -> Value {
-        self.tell(call, argument);
-        self.hear()
-    }
-
-    /// Commits so many events to a stream it loads before; its last revision then.
-    fn commit(&mut self, stream: &StreamId, count: usize) -> u64 {
-        let payloads: Vec<_> = (0..count).map(|n| json!({ "theirs": n })).collect();
-        self.ask("commit", json!({ "query": query(stream), "payloads": payloads })).as_u64().unwrap()
-    }
-}
-
-impl Drop for Old {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn query(stream: &StreamId) -> Value {
-    let mut query = json!({ "aggregateId": stream.aggregate_id });
-    for (name, part) in [("aggregate", &stream.aggregate), ("context", &stream.context)] {
-        if let Some(part) = part {
-            query[name] = json!(part);
-        }
-    }
-    query
-}
-
-/// An event of ours in its words.
-fn ours(event: &RecordedEvent) -> Value {
-    let mut json = query(&event.stream);
-    json["streamRevision"] = json!(event.stream_revision);
-    json["commitId"] = json!(event.commit_id);
-    json["commitSequence"] = json!(event.commit_sequence);
-    json["restInCommitStream"] = json!(event.rest_in_commit_stream);
-    json["commitStamp"] = json!(event.commit_stamp.to_string());
-    json["id"] = json!(event.id);
-    json["payload"] = serde_json::from_str(event.payload.json()).unwrap();
-    json
-}
-
-/// An event of its: without what says nothing, and dates as text.
-fn theirs(event: &Value) -> Value {
-    let mut event = plain(event);
-    let fields = event.as_object_mut().unwrap();
-    assert_eq!(fields.remove("streamId"), fields.get("aggregateId").cloned());
-    fields.retain(|_, value| !value.is_null());
-    event
-}
-
-fn plain(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) if fields.contains_key("$date") => fields["$date"].clone(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
-        Value::Array(values) => values.iter().map(plain).collect(),
-        other => other.clone(),
-    }
-}
-
-fn by_id(events: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
-    events.into_iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event)).collect()
-}
-
-/// Fails unless both see the same events, however each orders them.
+/// Fails unless both see the same events. It gives no positions, and its payloads have dates where ours have text.
 fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
     // A revision counter of an id with colons looks like an event to it.
-    let of_theirs: Vec<_> = of_theirs.as_array().unwrap().iter().filter(|e| e.is_object()).map(theirs).collect();
-    assert_eq!(of_ours.len(), of_theirs.len());
-    assert_eq!(by_id(of_ours.iter().map(ours)), by_id(of_theirs));
+    let events = of_theirs.as_array().unwrap().iter().filter(|e| e.is_object()).cloned().collect();
+    annals_test_interchange::assert_same(of_ours, &text_dates(&events), &["position"]);
 }
 
 /// Streams with odd names, all different in its keys.
@@ -168,7 +51,7 @@ async fn what_it_wrote_is_read() {
     let config = common::config().await;
     // One opens an empty database and is to notice; the other finds everything there.
     let before = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let date = json!({ "$date": "2020-02-29T12:00:00.250Z" });
     for stream in odd_streams() {
         let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "at": date, "deep": [{ "at": date }] })).collect();
@@ -199,7 +82,7 @@ async fn what_it_wrote_is_read() {
 async fn its_snapshots_are_found() {
     let config = common::config().await;
     let before = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for stream in odd_streams() {
         old.commit(&stream, 3);
         for (revision, version) in [(json!("10"), json!(1)), (json!(9), json!("2.1")), (json!(2), Value::Null)] {
@@ -237,7 +120,7 @@ async fn its_snapshots_are_found() {
 async fn what_we_write_it_reads() {
     let config = common::config().await.positions(true);
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     // It takes a bracket in an id for a pattern, and doesn't find its own events either.
     let readable = odd_streams().into_iter().filter(|stream| !stream.aggregate_id.contains('['));
     for (n, stream) in (0..).zip(readable) {
@@ -249,7 +132,7 @@ async fn what_we_write_it_reads() {
         store.commit(second).await.unwrap();
         let written = all(&store, Read::stream(stream.clone())).await;
         let seen = old.ask("stream", json!({ "query": query(&stream) }));
-        assert_same(&written, &strip_positions(&seen["events"]));
+        assert_same(&written, &seen["events"]);
         assert_eq!(seen["lastRevision"], 11, "{stream}");
         assert_eq!(seen["events"][0]["payload"]["at"]["$date"], "2020-02-29T12:00:00.250Z");
         assert_eq!(seen["events"][0]["position"], 1 + 13 * n);
@@ -272,23 +155,15 @@ async fn what_we_write_it_reads() {
         assert_eq!(append(&store, stream.clone(), "last", 1).await.last_revision(), 14, "{stream}");
         assert_whole(&all(&store, Read::stream(stream)).await);
     }
-    assert_same(&all(&store, Read::all()).await, &strip_positions(&old.ask("events", json!({}))));
-    assert_same(&all(&store, Read::undispatched()).await, &strip_positions(&old.ask("undispatched", json!({}))));
-}
-
-fn strip_positions(events: &Value) -> Value {
-    let mut events = events.clone();
-    for event in events.as_array_mut().unwrap().iter_mut().filter(|e| e.is_object()) {
-        event["position"] = Value::Null;
-    }
-    events
+    assert_same(&all(&store, Read::all()).await, &old.ask("events", json!({})));
+    assert_same(&all(&store, Read::undispatched()).await, &old.ask("undispatched", json!({})));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_commit_to_one_stream_in_turn() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let mut last = None;
     for n in 0..50 {
         let seen = all(&store, Read::stream(order())).await;
@@ -311,7 +186,7 @@ async fn both_commit_to_one_stream_in_turn() {
 async fn both_commit_to_one_stream_at_once() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let filler = || StreamId::new("filler-0").aggregate("filler").context("old");
     old.tell("fill", json!({ "streams": 1, "commits": 400, "size": 3 }));
     for n in 0..100 {
@@ -332,7 +207,7 @@ async fn both_commit_to_one_stream_at_once() {
 async fn reads_of_the_whole_store_notice_what_it_adds() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&store, order(), "ours", 2).await;
     let part = |aggregate: Option<&str>, id: Option<&str>| {
         Read::scope(Filter { aggregate: aggregate.map(Into::into), aggregate_id: id.map(Into::into), context: None })
@@ -362,7 +237,7 @@ async fn what_was_taken_in_with_its_stream_is_not_looked_for_again() {
     let server = RedisServer::start().await;
     let config: RedisConfig = server.url().parse().unwrap();
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     old.commit(&order(), 3);
     assert_eq!(all(&store, Read::stream(order())).await.len(), 3);
     server.ask(&["CONFIG", "RESETSTAT"]).await.unwrap();
@@ -376,7 +251,7 @@ async fn what_was_taken_in_with_its_stream_is_not_looked_for_again() {
 async fn a_commit_is_taken_in_whole() {
     let config = common::config().await;
     let store = std::sync::Arc::new(open(&config).await);
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&*store, order(), "ours", 2).await;
     // Who is in the middle of reading everything looks for nothing new.
     let behind = store.read(&Read::all().limit(1)).await.unwrap().next.expect("a second page");
@@ -413,7 +288,7 @@ impl UndispatchedToo for Read {
 async fn what_one_dispatched_both_know() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let written = append(&store, order(), "ours", 4).await.events;
     old.commit(&order(), 4);
     let events = all(&store, Read::undispatched()).await;
@@ -439,7 +314,7 @@ async fn what_one_dispatched_both_know() {
 async fn what_one_cleared_is_gone_for_both() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&store, order(), "ours", 4).await;
     old.commit(&order(), 4);
     assert_eq!(all(&store, Read::all()).await.len(), 8);
@@ -461,11 +336,9 @@ async fn what_one_cleared_is_gone_for_both() {
 async fn a_writer_that_died_halfway_blocks_nobody() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     assert_eq!(old.commit(&order(), 3), 2);
-    let mut dying = Old::start(&config);
-    dying.tell("die", json!({ "query": query(&order()), "events": 2 }));
-    dying.child.wait().unwrap();
+    start(&config).die(json!({ "query": query(&order()), "events": 2 }));
     // The events that it counted never came.
     assert_eq!(all(&store, Read::stream(order())).await.len(), 3);
     assert_eq!(all(&store, Read::all()).await.len(), 3);
@@ -481,7 +354,7 @@ async fn a_writer_that_died_halfway_blocks_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_events_are_indexed_though_it_is_interrupted_and_it_goes_on_writing() {
     let config = common::config().await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     old.ask("fill", json!({ "streams": 50, "commits": 4000, "size": 5 }));
     old.tell("fill", json!({ "streams": 50, "commits": 300, "size": 5, "from": 4000 }));
     // One is interrupted as soon as it has begun.

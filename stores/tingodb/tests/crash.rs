@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use annals_core::{DynStore, Read, Result};
+use annals_test_interchange::Old;
 use annals_testkit::crash;
 use annals_tingodb::{Durability, TingoConfig, TingoStore};
-use common::{Folder, all, old};
+use common::{Folder, all, assert_same, start};
 use serde_json::json;
 
 static OPENED: AtomicU64 = AtomicU64::new(0);
-static OLD: LazyLock<Mutex<old::Old>> = LazyLock::new(|| {
+static OLD: LazyLock<Mutex<Old>> = LazyLock::new(|| {
     let folder = Folder::new();
-    Mutex::new(old::Old::start(folder.path()))
+    Mutex::new(start(folder.path()))
 });
 
 async fn open(folder: PathBuf) -> Result<DynStore> {
@@ -34,7 +35,7 @@ async fn open(folder: PathBuf) -> Result<DynStore> {
         // It takes its time: now and then, and after the last of the 25 kills that share files; or always.
         let events = all(&store, Read::all().limit(1000)).await;
         let seen = OLD.lock().unwrap().ask("copy", json!({ "folder": folder }));
-        old::assert_same(&events, &seen);
+        assert_same(&events, &seen);
     }
     Ok(Arc::new(store))
 }

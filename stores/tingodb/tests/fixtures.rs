@@ -6,8 +6,7 @@ mod common;
 use std::path::Path;
 
 use annals_core::{Filter, Read, Scope, SnapshotQuery, Store, StreamId, Transactions};
-use common::old::assert_same;
-use common::{Folder, all, commit, ids, order, revisions};
+use common::{Folder, all, assert_same, commit, ids, order, revisions};
 use serde_json::Value;
 
 /// What npm eventstore read in it.

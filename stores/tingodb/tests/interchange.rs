@@ -7,9 +7,9 @@ use annals_core::{
     Commit, ErrorKind, ExpectedRevision, Filter, Payload, Read, Snapshot, SnapshotQuery, SnapshotVersion, Store,
     StreamId, Transactions,
 };
+use annals_test_interchange::{Old, ours, query, theirs};
 use annals_tingodb::{TingoConfig, TingoStore};
-use common::old::{Old, assert_same, ours, query, theirs};
-use common::{Folder, all, at, commit, event, order, revisions};
+use common::{Folder, all, assert_same, at, commit, event, order, revisions, start};
 use serde_json::{Value, json};
 
 /// Streams with odd names.
@@ -37,7 +37,7 @@ fn rich() -> Value {
 #[tokio::test]
 async fn what_it_wrote_is_read() {
     let folder = Folder::new();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     for stream in streams() {
         let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "rich": rich() })).collect();
         assert_eq!(old.ask("commit", json!({ "query": query(&stream), "payloads": payloads })), json!(11));
@@ -87,7 +87,7 @@ async fn what_we_write_it_reads() {
     store.mark_dispatched(&marked).await.unwrap();
     let left = all(&store, Read::undispatched()).await;
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_same(&everything, &old.ask("events", json!({})));
     assert_same(&left, &old.ask("undispatched", json!({})));
     for stream in streams().into_iter().filter(|s| s.context.is_some() && s.aggregate.is_some()) {
@@ -122,7 +122,7 @@ async fn both_write_in_turn() {
         let committed = store.commit(next).await.unwrap();
         store.mark_dispatched(&[committed.events[0].id.clone()]).await.unwrap();
         store.close().await.unwrap();
-        let mut old = Old::start(folder.path());
+        let mut old = start(folder.path());
         last = Some(old.commit(&order(), 1 + n % 4));
         assert_eq!(last, Some(committed.last_revision() + 1 + n as u64 % 4));
         if let Some(event) = old.ask("undispatched", json!({})).as_array().unwrap().last() {
@@ -132,7 +132,7 @@ async fn both_write_in_turn() {
             // What it has in memory is not right after it.
             old.ask("compact", json!(null));
             old.close();
-            old = Old::start(folder.path());
+            old = start(folder.path());
         }
         let (events, undispatched) = (old.ask("events", json!({})), old.ask("undispatched", json!({})));
         old.close();
@@ -149,7 +149,7 @@ async fn both_write_in_turn() {
 #[tokio::test]
 async fn its_snapshots_are_found_and_ours_by_it() {
     let folder = Folder::new();
-    let mut old = Old::with_options(json!({ "dbPath": folder.path(), "maxSnapshotsCount": 2 }));
+    let mut old = Old::start("tingodb", json!({ "dbPath": folder.path(), "maxSnapshotsCount": 2 }));
     for (revision, version) in [(json!("10"), json!(1)), (json!(2), Value::Null), (json!(12), json!("2.1"))] {
         let mut snapshot = query(&order());
         (snapshot["revision"], snapshot["version"]) = (revision.clone(), version);
@@ -166,14 +166,14 @@ async fn its_snapshots_are_found_and_ours_by_it() {
     assert_eq!(store.snapshot(&newest(Some(9))).await.unwrap(), None, "it deleted the third");
     assert_eq!(store.clean_snapshots(&order(), 1).await.unwrap(), 1);
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_eq!(old.ask("fromSnapshot", json!({ "query": query(&order()) }))["snapshot"]["revision"], 12);
     assert_eq!(old.ask("documents", json!({ "collection": "snapshots" })).as_array().unwrap().len(), 1);
 }
 
 /// A commit of three events, of which it wrote so many.
 fn half(folder: &Folder, stream: &StreamId, written: usize) {
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     old.commit(stream, 2);
     let payloads: Vec<_> = (0..3).map(|n| json!({ "half": n, "rich": rich() })).collect();
     old.ask("half", json!({ "query": query(stream), "payloads": payloads, "written": written }));
@@ -200,7 +200,7 @@ async fn a_commit_that_it_did_not_finish_is_completed() {
             assert_eq!(ours(&events[4])["payload"], json!({ "half": 2, "rich": rich() }));
         }
         store.close().await.unwrap();
-        let mut old = Old::start(folder.path());
+        let mut old = start(folder.path());
         assert_same(&events, &old.ask("stream", json!({ "query": query(&order()) }))["events"]);
         if (1..3).contains(&written) {
             assert_eq!(old.ask("documents", json!({ "collection": "transactions" })), json!([]));
@@ -247,7 +247,7 @@ async fn half_commits_are_looked_after_as_it_does() {
         "a half commit that nothing tells the rest of is not shown"
     );
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_eq!(old.ask("documents", json!({ "collection": "transactions" })), json!([]));
     assert_eq!(old.ask("stream", json!({ "query": query(&order()) }))["events"].as_array().unwrap().len(), 5);
     old.close();
@@ -256,14 +256,14 @@ async fn half_commits_are_looked_after_as_it_does() {
     assert_eq!(store.commit(commit(&other, "next", 2)).await.unwrap().last_revision(), 3);
     let events = all(&store, Read::stream(&other)).await;
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_same(&events, &old.ask("stream", json!({ "query": query(&other) }))["events"]);
 }
 
 #[tokio::test]
 async fn documents_that_it_updated_and_deleted_are_as_it_left_them() {
     let folder = Folder::new();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     old.commit(&order(), 4);
     old.commit(&order(), 1);
     old.commit(&StreamId::new("gone"), 3);
@@ -292,7 +292,7 @@ async fn documents_that_it_updated_and_deleted_are_as_it_left_them() {
         documents.sort();
         documents
     };
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_eq!(sorted(&old.ask("documents", json!({ "collection": "events" }))), sorted(&documents));
     assert_eq!(theirs(&events[0])["streamRevision"], 0);
     // An object id that it gives next is not one that it gave before.
@@ -308,7 +308,7 @@ async fn collections_have_the_names_it_gave_them() {
     let names = ["eventsCollectionName", "snapshotsCollectionName", "transactionsCollectionName"];
     let mut options = json!({ "dbPath": folder.path() });
     names.iter().zip(["happenings", "states", "under-way"]).for_each(|(option, name)| options[option] = json!(name));
-    let mut old = Old::with_options(options);
+    let mut old = Old::start("tingodb", options);
     old.commit(&order(), 3);
     old.close();
     let url = format!("tingodb:{}?events=happenings&snapshots=states&transactions=under-way", folder.path().display());
@@ -331,7 +331,7 @@ async fn ids_used_twice_are_kept_apart_in_its_files() {
     assert!(store.commit(commit("b", "same", 2)).await.unwrap().repeated);
     store.mark_dispatched(&["same0".into()]).await.unwrap();
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_same(&events, &old.ask("events", json!({})));
     assert_eq!(old.ask("undispatched", json!({})).as_array().unwrap().len(), 3);
 }
@@ -342,7 +342,7 @@ async fn what_it_cleared_is_gone_and_what_we_cleared_too() {
     let store = folder.open().await;
     store.commit(commit(order(), "ours", 4)).await.unwrap();
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     old.ask("clear", json!(null));
     old.close();
     let store = folder.open().await;
@@ -351,7 +351,7 @@ async fn what_it_cleared_is_gone_and_what_we_cleared_too() {
     store.commit(commit(order(), "ours", 2)).await.unwrap();
     store.clear().await.unwrap();
     store.close().await.unwrap();
-    let mut old = Old::start(folder.path());
+    let mut old = start(folder.path());
     assert_eq!(old.ask("events", json!({})), json!([]));
     assert_eq!(old.commit(&order(), 2), 1);
 }

@@ -8,6 +8,7 @@ use annals_core::{Cursor, ErrorKind, Filter, Order, Read, RecordedEvent, Scope, 
 use crate::case::theme;
 use crate::model;
 use crate::support::{Any, all, append, at, ids, open, open_with_positions, order, revisions, stream};
+use crate::tools::filter;
 
 theme!("read":
     [] {
@@ -26,14 +27,6 @@ theme!("read":
         every_combination_shows_what_it_should_with_positions,
     },
 );
-
-fn filter(context: Option<&str>, aggregate: Option<&str>, aggregate_id: Option<&str>) -> Filter {
-    Filter {
-        context: context.map(Into::into),
-        aggregate: aggregate.map(Into::into),
-        aggregate_id: aggregate_id.map(Into::into),
-    }
-}
 
 fn streams() -> Vec<StreamId> {
     let mut streams = Vec::new();

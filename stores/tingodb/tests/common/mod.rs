@@ -6,14 +6,15 @@
     reason = "not every test uses all of it, and a test fails by panicking"
 )]
 
-pub(crate) mod old;
 pub(crate) mod subject;
 
 use std::path::{Path, PathBuf};
 
-use annals_core::{NewEvent, Payload};
+use annals_core::{NewEvent, Payload, RecordedEvent};
+use annals_test_interchange::Old;
 pub(crate) use annals_testkit::tools::{all, at, commit, events, ids, order, revisions};
 use annals_tingodb::{TingoConfig, TingoStore};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder of its own, gone with this.
@@ -63,4 +64,14 @@ impl Folder {
 
 pub(crate) fn event(json: &str) -> NewEvent {
     NewEvent::new(Payload::from_json(json.to_owned()).unwrap())
+}
+
+/// npm eventstore on the files of a folder.
+pub(crate) fn start(folder: &Path) -> Old {
+    Old::start("tingodb", json!({ "dbPath": folder }))
+}
+
+/// Fails unless both see the same events.
+pub(crate) fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
+    annals_test_interchange::assert_same(of_ours, of_theirs, &[]);
 }

@@ -2,10 +2,9 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use annals_core::{DynStore, Result};
+use annals_core::Result;
 use annals_testkit::{Opened, Subject, conformance};
 use annals_tingodb::{Durability, TingoConfig, TingoStore};
 
@@ -16,18 +15,12 @@ struct Tingo {
     opened: AtomicU32,
 }
 
-async fn open(config: TingoConfig) -> Result<DynStore> {
-    Ok(Arc::new(TingoStore::open(config).await?))
-}
-
 #[async_trait::async_trait]
 impl Subject for Tingo {
     async fn open(&self, positions: bool) -> Result<Opened> {
         let folder = self.parent.join(self.opened.fetch_add(1, Relaxed).to_string());
         let config = TingoConfig::folder(folder).positions(positions).durability(self.durability);
-        let store = open(config.clone()).await?;
-        let again = move || -> futures::future::BoxFuture<'static, Result<DynStore>> { Box::pin(open(config.clone())) };
-        Ok(Opened { store, again: Some(Box::new(again)) })
+        Opened::by(move || TingoStore::open(config.clone())).await
     }
 }
 
