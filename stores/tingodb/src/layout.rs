@@ -39,36 +39,24 @@ pub(crate) fn fits(what: &str, number: u64) -> Result<()> {
 }
 
 /// An event's document.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct EventDocument<'a> {
-    #[serde(borrow, default)]
     stream_id: Loose<'a>,
-    #[serde(borrow, default)]
     aggregate_id: Loose<'a>,
-    #[serde(borrow, default)]
     aggregate: Loose<'a>,
-    #[serde(borrow, default)]
     context: Loose<'a>,
-    #[serde(default)]
     stream_revision: Loose<'a>,
-    #[serde(borrow, default)]
     commit_id: Loose<'a>,
-    #[serde(default)]
     commit_sequence: Loose<'a>,
-    #[serde(borrow, default)]
     commit_stamp: Loose<'a>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
-    #[serde(default)]
     position: Loose<'a>,
-    #[serde(borrow, default)]
     id: Loose<'a>,
-    #[serde(default)]
     rest_in_commit_stream: Loose<'a>,
-    #[serde(borrow, default, rename = "_id")]
+    #[serde(rename = "_id")]
     key: Loose<'a>,
-    #[serde(borrow, default)]
     dispatched: Loose<'a>,
 }
 
@@ -231,28 +219,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 }
 
 /// A snapshot's document, both ways.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct SnapshotDocument<'a> {
-    #[serde(borrow, default)]
     id: Loose<'a>,
-    #[serde(borrow, default)]
     stream_id: Loose<'a>,
-    #[serde(borrow, default)]
     aggregate_id: Loose<'a>,
-    #[serde(borrow, default)]
     aggregate: Loose<'a>,
-    #[serde(borrow, default)]
     context: Loose<'a>,
-    #[serde(borrow, default)]
     commit_stamp: Loose<'a>,
-    #[serde(borrow, default, skip_serializing_if = "Loose::is_none")]
+    #[serde(skip_serializing_if = "Loose::is_none")]
     revision: Loose<'a>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "version")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "version")]
     version: Option<SnapshotVersion>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_id")]
+    #[serde(rename = "_id")]
     key: Loose<'a>,
 }
 
@@ -307,17 +289,14 @@ pub(crate) fn write_snapshot(buffer: &mut Vec<u8>, snapshot: &Snapshot, native: 
 }
 
 /// The record of a commit under way.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct TransactionDocument<'a> {
-    #[serde(borrow, default)]
     aggregate_id: Loose<'a>,
-    #[serde(borrow, default)]
     aggregate: Loose<'a>,
-    #[serde(borrow, default)]
     context: Loose<'a>,
     /// The documents of all its events.
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub(crate) events: Vec<&'a RawValue>,
 }
 
