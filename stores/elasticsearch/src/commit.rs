@@ -56,29 +56,25 @@ impl ElasticStore {
     async fn write_in_turn(&self, commit: &Commit) -> Result<Committed> {
         let aggregate_id = &commit.stream.aggregate_id;
         let attempt = fastrand::u64(..);
+        let is_free = matches!(commit.expected, ExpectedRevision::FreeFrom(_));
         let mut known = self.heads.of(aggregate_id);
         let mut pause = Pause::default();
         for _ in 0..TRIES {
             let asked = known.is_none();
-            let mut head = match known.take() {
-                Some(head) => head,
-                None => match self.settled_head(aggregate_id, attempt).await? {
-                    Settled::Head(head) => head,
-                    // The answer to an earlier try was lost.
-                    Settled::Own(events) => return Ok(Committed { events, repeated: false }),
-                },
+            let (head, there) = match self.standing(commit, known.take(), attempt).await? {
+                Standing::Head(head, there) => (head, there),
+                // The answer to an earlier try was lost.
+                Standing::Own(events) => return Ok(Committed { events, repeated: false }),
             };
-            let last = self.last_revision(&mut head, &commit.stream).await?;
-            let first = match commit.expected.first_revision(&commit.stream, last) {
+            let first = match commit.expected.first_revision(&commit.stream, head.last(&commit.stream)) {
                 Ok(first) => first,
                 Err(_) if !asked => continue,
-                Err(conflict) => return self.repeated(commit).await?.ok_or(conflict),
+                Err(conflict) => {
+                    let there = if is_free { self.first_of(commit).await? } else { there };
+                    return self.repeated(commit, there).await?.ok_or(conflict);
+                }
             };
-            let is_free = matches!(commit.expected, ExpectedRevision::FreeFrom(_));
-            if !is_free
-                && last.is_some()
-                && let Some(committed) = self.repeated(commit).await?
-            {
+            if let Some(committed) = self.repeated(commit, there).await? {
                 return Ok(committed);
             }
             check_number("revision", first.saturating_add(commit.events.len() as u64))?;
@@ -97,6 +93,41 @@ impl ElasticStore {
             }
         }
         Err(crowded(&format!("commit to {} gave up", commit.stream)))
+    }
+
+    /// Where a commit's stream stands: as its head says, which is known or asked for, or what others wrote without one.
+    /// What doesn't depend on each other is asked for at the same time.
+    async fn standing(&self, commit: &Commit, known: Option<Head>, attempt: u64) -> Result<Standing> {
+        let stream = &commit.stream;
+        let by_head = async {
+            let head = match known {
+                Some(head) => head,
+                None => match self.settled_head(&stream.aggregate_id, attempt).await? {
+                    Settled::Head(head) => head,
+                    Settled::Own(events) => return Ok(Standing::Own(events)),
+                },
+            };
+            // Behind the head: what is in place by that is found by now.
+            let there = if head.last(stream).is_some() { self.first_to_repeat(commit).await? } else { None };
+            Ok(Standing::Head(head, there))
+        };
+        let by_search =
+            async { if self.foreign == Foreign::Always { self.newest_revision(stream).await } else { Ok(None) } };
+        let (standing, mut newest) = tokio::try_join!(by_head, by_search)?;
+        let Standing::Head(mut head, mut there) = standing else { return Ok(standing) };
+        let last = head.last(stream);
+        if self.foreign == Foreign::Earlier && last.is_none() {
+            newest = self.newest_revision(stream).await?;
+        }
+        if let Some(newest) = newest
+            && last.is_none_or(|last| last < newest)
+        {
+            head.set_last(stream, newest);
+            if last.is_none() {
+                there = self.first_to_repeat(commit).await?;
+            }
+        }
+        Ok(Standing::Head(head, there))
     }
 
     /// The head as it is, with its commit in place.
@@ -132,36 +163,31 @@ impl ElasticStore {
         }
     }
 
-    /// The last revision of a stream: as its head says, or what others wrote without one.
-    async fn last_revision(&self, head: &mut Head, stream: &StreamId) -> Result<Option<u64>> {
-        let known = head.last(stream);
-        let look = match self.foreign {
-            Foreign::Never => false,
-            Foreign::Earlier => known.is_none(),
-            Foreign::Always => true,
-        };
-        if look {
-            let body = json!({
-                "size": 1,
-                "query": { "bool": { "filter": in_stream(&self.layout, stream) } },
-                "sort": [{ "streamRevision": { "order": "desc", "unmapped_type": "long" } }],
-            });
-            let answer = self.search_with_others(body).await?;
-            let newest = answer.hits()?.first().and_then(|hit| hit.source).map(document::event).transpose()?;
-            if let Some(newest) = newest
-                && known.is_none_or(|known| known < newest.stream_revision)
-            {
-                head.set_last(stream, newest.stream_revision);
-            }
-        }
-        Ok(head.last(stream))
+    /// The last revision of a stream that searches find, whoever wrote it.
+    async fn newest_revision(&self, stream: &StreamId) -> Result<Option<u64>> {
+        let body = json!({
+            "size": 1,
+            "_source": false,
+            "query": { "bool": { "filter": in_stream(&self.layout, stream) } },
+            "sort": [{ "streamRevision": { "order": "desc", "unmapped_type": "long" } }],
+        });
+        let answer = self.search_with_others(body).await?;
+        Ok(answer.hits()?.first().and_then(|hit| hit.sort.first()?.as_u64()))
     }
 
-    /// The first result of a commit, if it is there. Fails where its id is another's.
-    async fn repeated(&self, commit: &Commit) -> Result<Option<Committed>> {
-        let Some(first) = commit.clone().record(0, None)?.into_iter().next() else { return Ok(None) };
-        if !self.is_known(&commit.stream, &commit.id, &first.id).await? {
-            return Ok(None);
+    /// The first result of a commit whose first event is there. Fails where its id is another's.
+    async fn repeated(&self, commit: &Commit, first: Option<RecordedEvent>) -> Result<Option<Committed>> {
+        let Some(first) = first else { return Ok(None) };
+        // Mostly all of it is there as it would be written once more.
+        let again = commit.clone().record(first.stream_revision, None)?;
+        if let Some(events) = self.all_there(&again).await?
+            && events.last().is_some_and(|last| last.rest_in_commit_stream == 0)
+            && commit.is_recorded_as(&events)
+        {
+            if self.config.refresh {
+                self.refresh(Kind::Event).await?;
+            }
+            return Ok(Some(Committed { events, repeated: true }));
         }
         // Its writer may be putting its events in place at this moment.
         let head = self.head(&commit.stream.aggregate_id).await?;
@@ -178,18 +204,26 @@ impl ElasticStore {
         }
     }
 
-    /// Whether an event of this id is one of a stream's commit.
-    async fn is_known(&self, stream: &StreamId, commit_id: &Text, event_id: &Text) -> Result<bool> {
+    /// A commit's first event, if the id of the commit is not to be another's and is known in the stream.
+    async fn first_to_repeat(&self, commit: &Commit) -> Result<Option<RecordedEvent>> {
+        match commit.expected {
+            ExpectedRevision::FreeFrom(_) => Ok(None),
+            _ => self.first_of(commit).await,
+        }
+    }
+
+    /// A commit's first event, if it is there.
+    async fn first_of(&self, commit: &Commit) -> Result<Option<RecordedEvent>> {
+        let Some(first) = commit.clone().record(0, None)?.into_iter().next() else { return Ok(None) };
         for slot in 0.. {
             let there =
-                self.named(Kind::Event, &[slot_key(event_id, slot)], |source, _| document::event(source)).await?;
+                self.named(Kind::Event, &[slot_key(&first.id, slot)], |source, _| document::event(source)).await?;
             match there.into_iter().flatten().next() {
-                None => return Ok(false),
-                Some(event) if event.stream == *stream && event.commit_id == *commit_id => return Ok(true),
-                Some(_) => {}
+                Some(event) if event.stream != commit.stream || event.commit_id != commit.id => {}
+                found => return Ok(found),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The events of a stream's commit that searches find.
@@ -247,6 +281,13 @@ pub(crate) async fn tidy(layout: &Layout, heads: &Heads, bulk: &Bulk, age: Durat
         }
     }
     Ok(())
+}
+
+enum Standing {
+    /// The head, and the commit's first event if it is there.
+    Head(Head, Option<RecordedEvent>),
+    /// The commit of this very attempt.
+    Own(Vec<RecordedEvent>),
 }
 
 enum Settled {

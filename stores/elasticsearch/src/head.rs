@@ -166,27 +166,51 @@ struct Generations {
     done: HashMap<Text, Instant>,
 }
 
+impl Generations {
+    fn of(&self, aggregate_id: &Text) -> Option<&Head> {
+        self.young.get(aggregate_id).or_else(|| self.old.get(aggregate_id))
+    }
+
+    fn remember(&mut self, head: Head) {
+        if self.young.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(head.aggregate_id.clone(), head);
+    }
+}
+
 impl Heads {
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn of(&self, aggregate_id: &Text) -> Option<Head> {
-        let heads = self.lock();
-        heads.young.get(aggregate_id).or_else(|| heads.old.get(aggregate_id)).cloned()
+        self.lock().of(aggregate_id).cloned()
     }
 
     /// Remembers a head. What its record says is in place, if it has one: that can go.
     pub(crate) fn saw(&self, mut head: Head) {
         let mut heads = self.lock();
-        let aggregate_id = head.aggregate_id.clone();
         if head.record.take().is_some() {
-            heads.done.insert(aggregate_id.clone(), Instant::now());
+            heads.done.insert(head.aggregate_id.clone(), Instant::now());
         }
-        if heads.young.len() >= REMEMBERED {
-            heads.old = std::mem::take(&mut heads.young);
+        heads.remember(head);
+    }
+
+    /// Whether this very head is remembered, and so what it says is in place.
+    pub(crate) fn knows(&self, head: &Head) -> bool {
+        self.lock().of(&head.aggregate_id).is_some_and(|known| known.guard == head.guard)
+    }
+
+    /// Remembers a head that was come across, unless a newer one is known. Its record is its writer's to take out.
+    pub(crate) fn met(&self, head: &Head) {
+        let version = |head: &Head| head.guard.map(|guard| guard.version);
+        let mut heads = self.lock();
+        if heads.of(&head.aggregate_id).is_none_or(|known| version(known) < version(head)) {
+            heads.done.remove(&head.aggregate_id);
+            let (aggregate_id, streams) = (head.aggregate_id.clone(), head.streams.clone());
+            heads.remember(Head { aggregate_id, streams, guard: head.guard, record: None });
         }
-        heads.young.insert(aggregate_id, head);
     }
 
     pub(crate) fn forget(&self, aggregate_id: &Text) {

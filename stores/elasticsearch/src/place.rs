@@ -50,18 +50,36 @@ impl ElasticStore {
         Ok(())
     }
 
-    /// Writes what is missing of a head's commit. Whether anything was.
+    /// Writes what is missing of a head's commit, and remembers the head. Whether anything was missing.
     pub(crate) async fn complete(&self, head: &Head) -> Result<bool> {
-        let Some(record) = &head.record else { return Ok(false) };
-        let missing = self.absent(Moving::all(&record.events)).await?;
-        let events: Vec<RecordedEvent> = missing.iter().map(|moving| moving.event.clone()).collect();
-        self.put_in_place(&events).await?;
-        Ok(!events.is_empty())
+        let wrote = match &head.record {
+            Some(record) if !self.heads.knows(head) => {
+                let missing = self.absent(Moving::all(&record.events)).await?;
+                let events: Vec<RecordedEvent> = missing.iter().map(|moving| moving.event.clone()).collect();
+                self.put_in_place(&events).await?;
+                !events.is_empty()
+            }
+            _ => false,
+        };
+        self.heads.met(head);
+        Ok(wrote)
+    }
+
+    /// The events as they are there; `None` where one is missing.
+    pub(crate) async fn all_there(&self, events: &[RecordedEvent]) -> Result<Option<Vec<RecordedEvent>>> {
+        let (mut there, absent) = self.look_up(Moving::all(events)).await?;
+        there.sort_by_key(|event| event.stream_revision);
+        Ok(absent.is_empty().then_some(there))
     }
 
     /// The events that are not there, each with the first slot that is free.
-    async fn absent<'a>(&self, mut unknown: Vec<Moving<'a>>) -> Result<Vec<Moving<'a>>> {
-        let mut absent = Vec::new();
+    async fn absent<'a>(&self, unknown: Vec<Moving<'a>>) -> Result<Vec<Moving<'a>>> {
+        Ok(self.look_up(unknown).await?.1)
+    }
+
+    /// The events that are there, as they are, and those that are not, each with the first slot that is free.
+    async fn look_up<'a>(&self, mut unknown: Vec<Moving<'a>>) -> Result<(Vec<RecordedEvent>, Vec<Moving<'a>>)> {
+        let (mut found, mut absent) = (Vec::new(), Vec::new());
         while !unknown.is_empty() {
             let keys: Vec<String> = unknown.iter().map(Moving::key).collect();
             let there = self.named(Kind::Event, &keys, |source, _| document::event(source)).await?;
@@ -69,7 +87,7 @@ impl ElasticStore {
             for (mut moving, there) in unknown.into_iter().zip(there) {
                 match there {
                     None => absent.push(moving),
-                    Some(other) if is_same(moving.event, &other) => {}
+                    Some(there) if is_same(moving.event, &there) => found.push(there),
                     Some(_) => {
                         moving.slot += 1;
                         next.push(moving);
@@ -78,7 +96,7 @@ impl ElasticStore {
             }
             unknown = next;
         }
-        Ok(absent)
+        Ok((found, absent))
     }
 
     /// Creates documents. Those whose slot was taken, and those that the server may take in a moment or in another form.

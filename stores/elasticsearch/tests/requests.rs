@@ -11,6 +11,13 @@ use annals_core::{Payload, Read, Result, Snapshot, SnapshotQuery, Store as _, St
 use annals_elasticsearch::{ElasticStore, HttpTransport, Request, Response, Transport};
 use annals_test_servers::SearchKind;
 use common::{all, append, at, commit, config, kinds, open};
+use tokio::sync::Barrier;
+
+/// Whether it takes out the records of heads whose commits are in place, as the store does by itself now and then.
+fn is_tidying(request: &Request) -> bool {
+    let body = request.body.as_ref().map_or("", |body| body.text());
+    body.contains(r#""pending":false"#) && ![r#""pending":true"#, r#""commitId""#].iter().any(|part| body.contains(part))
+}
 
 /// Counts requests by what they ask.
 #[derive(Debug)]
@@ -35,8 +42,10 @@ impl Counting {
 #[async_trait::async_trait]
 impl Transport for Counting {
     async fn send(&self, request: Request) -> Result<Response> {
-        let name = request.path.rsplit('/').next().unwrap().trim_start_matches('_').to_owned();
-        *self.counts.lock().unwrap().entry(name).or_default() += 1;
+        if !is_tidying(&request) {
+            let name = request.path.rsplit('/').next().unwrap().trim_start_matches('_').to_owned();
+            *self.counts.lock().unwrap().entry(name).or_default() += 1;
+        }
         self.http.send(request).await
     }
 }
@@ -61,20 +70,34 @@ async fn requests_of_each_call() {
         expect("a commit of 60", "2 bulk, 1 mget, 1 msearch", "2 bulk, 1 mget");
         let again = store.commit(commit("a", "b-", 1)).await.unwrap();
         assert!(again.repeated);
-        expect("a commit again", "3 mget, 1 msearch, 1 refresh, 1 search", "3 mget, 1 refresh, 1 search");
+        expect("a commit again", "2 mget, 1 msearch", "2 mget");
+        let another = open(&config).await;
+        append(&another, "a", "more-", 1).await;
+        assert_eq!(all(store, Read::stream("a")).await.len(), 63);
+        counting.begin();
+        append(store, "a", "d-", 1).await;
+        expect("a commit to a stream that was loaded", "2 bulk, 1 mget, 1 msearch", "2 bulk, 1 mget");
+        assert!(all(store, Read::stream("new")).await.is_empty());
+        counting.begin();
+        append(store, "new", "n-", 1).await;
+        expect("a commit to a new stream that was loaded", "2 bulk, 1 msearch", "2 bulk");
 
-        append(store, "b", "d-", 3).await;
+        append(store, "b", "e-", 3).await;
         counting.begin();
         assert_eq!(all(store, Read::stream("b")).await.len(), 3);
-        // The head's commit is looked up, too: its record is there for a moment.
-        expect("a load just behind the commit", "2 mget, 1 search", "2 mget, 1 search");
+        expect("a load just behind the commit", "1 mget, 1 search", "1 mget, 1 search");
+        append(&another, "b", "f-", 3).await;
+        counting.begin();
+        assert_eq!(all(store, Read::stream("b")).await.len(), 6);
+        // The head's record is there for a moment, and the events that it names are looked up.
+        expect("a load just behind another's commit", "2 mget, 1 search", "2 mget, 1 search");
         tokio::time::sleep(Duration::from_millis(3500)).await;
         counting.begin();
-        assert_eq!(all(store, Read::stream("a")).await.len(), 62);
+        assert_eq!(all(store, Read::stream("a")).await.len(), 64);
         expect("a load", "1 mget, 1 search", "1 mget, 1 search");
         assert!(all(store, Read::stream("nobody")).await.is_empty());
         expect("a load of nothing", "1 mget, 1 search", "1 mget, 1 search");
-        assert_eq!(all(store, Read::all()).await.len(), 65);
+        assert_eq!(all(store, Read::all()).await.len(), 71);
         expect("a page of everything", "1 refresh, 1 search", "1 refresh, 1 search");
         let events = all(store, Read::stream("b")).await;
         counting.begin();
@@ -104,6 +127,41 @@ async fn requests_of_each_call() {
         assert!(bulks <= 16, "{}: 32 commits at once share their writes: {counts}", kind.name());
         println!("{}: 32 commits at once: {counts}", kind.name());
         drop(open(&config).await);
+    }
+}
+
+/// Holds each request until the other that belongs to it is there.
+#[derive(Debug)]
+struct Pairs {
+    http: HttpTransport,
+    both: Barrier,
+    held: [&'static str; 2],
+}
+
+#[async_trait::async_trait]
+impl Transport for Pairs {
+    async fn send(&self, request: Request) -> Result<Response> {
+        if self.held.contains(&&*request.path) {
+            self.both.wait().await;
+        }
+        self.http.send(request).await
+    }
+}
+
+/// On Elasticsearch 5 a commit looks for what node-eventstore wrote while it asks for the head, or for the commit's own id.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_depend_on_each_other_is_asked_for_at_once() {
+    for kind in kinds().into_iter().filter(|kind| *kind == SearchKind::Es5) {
+        let config = config(kind).await;
+        let (http, both) = (HttpTransport::new(&config).unwrap(), Barrier::new(2));
+        let pairs = Pairs { http, both, held: ["/_mget", "/_msearch"] };
+        let store = &ElasticStore::open_over(Arc::new(pairs), config.clone()).await.unwrap();
+        let commits = async {
+            append(store, "a", "a-", 1).await;
+            append(store, "a", "b-", 1).await;
+        };
+        tokio::time::timeout(Duration::from_secs(60), commits).await.expect("neither waits for the other");
+        assert_eq!(all(&open(&config).await, Read::stream("a")).await.len(), 2);
     }
 }
 
