@@ -186,19 +186,20 @@ impl ElasticConfig {
 
     /// Refuses what can't work.
     pub(crate) fn validate(&self) -> Result<()> {
-        let is_name = |name: &str, capitals: bool| {
-            let is_letter = |b: u8| b.is_ascii_lowercase() || capitals && b.is_ascii_uppercase();
-            name.bytes().all(|b| is_letter(b) || b.is_ascii_digit() || b"_-.".contains(&b))
+        let is_name = |name: &str, is_letter: fn(&u8) -> bool| {
+            name.bytes().all(|b| is_letter(&b) || b.is_ascii_digit() || b"_-.".contains(&b))
                 && (1..=80).contains(&name.len())
                 && !name.starts_with(['_', '-', '.'])
         };
-        let names = [(&self.index_name, false), (&self.events_type_name, true), (&self.snapshots_type_name, true)];
+        let rest = "0-9, _, - and ., and begins with a letter or a digit";
+        let mut types = [&self.events_type_name, &self.snapshots_type_name].into_iter();
         let fault = if self.hosts.is_empty() {
             "there is no host: give the URL of one, e.g. http://localhost:9200.".to_owned()
-        } else if let Some((name, _)) = names.iter().find(|(name, capitals)| !is_name(name, *capitals)) {
+        } else if !is_name(&self.index_name, u8::is_ascii_lowercase) {
+            format!("'{}' can't be the name of an index: it has 1 to 80 of a-z, {rest}.", self.index_name)
+        } else if let Some(name) = types.find(|name| !is_name(name, u8::is_ascii_alphabetic)) {
             format!(
-                "'{name}' can't be the name of an index or a type: it has 1 to 80 of a-z, 0-9, _, - and ., and begins \
-                 with a letter or a digit."
+                "'{name}' can't be the name of a type: it has 1 to 80 of a-z, A-Z (on Elasticsearch 5 alone), {rest}."
             )
         } else if [&self.events_type_name, &self.heads_type_name()].contains(&&self.snapshots_type_name) {
             format!("events and snapshots each need a name of their own, other than '{}'.", self.heads_type_name())

@@ -5,16 +5,10 @@ use std::time::Duration;
 
 use annals_core::ErrorKind;
 use annals_elasticsearch::{Auth, AwsSigning, ElasticConfig, ElasticStore, Tls};
+use annals_testkit::tools::refusal;
 
 fn config(url: &str) -> ElasticConfig {
     url.parse().unwrap()
-}
-
-fn refusal(url: &str) -> String {
-    let error = url.parse::<ElasticConfig>().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{error:?}");
-    assert!(!error.is_retryable());
-    format!("{error} {error:?}")
 }
 
 #[test]
@@ -85,7 +79,7 @@ fn who_asks_is_said_in_one_way() {
         "opensearch://h?api_key=s3cret&aws=es",
         "opensearch://h?region=r&api_key=s3cret",
     ] {
-        let said = refusal(url);
+        let said = refusal::<ElasticConfig>(url);
         assert!(said.contains("in two ways") && !said.contains("s3cret"), "{url}: {said}");
     }
 }
@@ -107,7 +101,7 @@ fn what_can_not_be_read_is_refused_without_telling_secrets() {
         ("http://ann:s3cret@h", "elasticsearch://localhost:9200"),
         ("", "elasticsearch://localhost:9200"),
     ] {
-        let said = refusal(url);
+        let said = refusal::<ElasticConfig>(url);
         assert!(said.contains(says) && !said.contains("s3cret") && !said.contains("cret@"), "{url}: {said}");
     }
 }
@@ -115,9 +109,13 @@ fn what_can_not_be_read_is_refused_without_telling_secrets() {
 #[tokio::test]
 async fn what_can_not_work_is_refused_before_anybody_is_asked() {
     for (url, says) in [
-        ("elasticsearch://no-such-host.invalid/Shop", "'Shop'"),
+        (
+            "elasticsearch://no-such-host.invalid/Shop",
+            "'Shop' can't be the name of an index: it has 1 to 80 of a-z, 0-9",
+        ),
         ("elasticsearch://no-such-host.invalid/_shop", "'_shop'"),
-        ("elasticsearch://no-such-host.invalid?events=a%2Fb", "'a/b'"),
+        ("elasticsearch://no-such-host.invalid?events=a%2Fb", "'a/b' can't be the name of a type"),
+        ("elasticsearch://no-such-host.invalid?snapshots=B%2Fc", "A-Z (on Elasticsearch 5 alone)"),
         ("elasticsearch://no-such-host.invalid?events=a&snapshots=a", "a name of their own"),
         ("elasticsearch://no-such-host.invalid?snapshots=events-heads", "'events-heads'"),
         ("elasticsearch://no-such-host.invalid?max_search_results=10001", "10,000"),

@@ -17,16 +17,14 @@ use tokio::runtime::Runtime;
 
 /// Tells the child where the server is.
 const URL: &str = "ANNALS_SEARCH_CRASH_URL";
-/// So many on all servers together; and where `ANNALS_SEARCH_SERVERS` asks for more than a look.
-const KILLS: u64 = 45;
-const MORE_KILLS: u64 = 200;
+/// So many on all servers together.
+const KILLS: u64 = 200;
 
 fn main() -> ExitCode {
     let in_child: Open = Arc::new(|folder| Box::pin(async move { open(&std::env::var(URL).unwrap(), &folder).await }));
     child(&in_child);
     let kinds = kinds();
-    let all = if std::env::var("ANNALS_SEARCH_SERVERS").is_ok() { MORE_KILLS } else { KILLS };
-    let kills = all.div_ceil(kinds.len() as u64);
+    let kills = KILLS.div_ceil(kinds.len() as u64);
     let trials = kinds.into_iter().map(|kind| {
         Trial::test(format!("{}::what_was_acknowledged_survives_its_writer", kind.name()), move || {
             let runtime = Runtime::new()?;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use annals_core::{Commit, Error, ErrorKind, ExpectedRevision, Order, Read, Result, Store as _, StreamId};
 use annals_elasticsearch::{ElasticConfig, ElasticStore, HttpTransport, Request, Response, Transport};
 use annals_test_servers::SearchKind;
-use common::{all, append, assert_whole, commit, config, few_kinds, open, revisions};
+use common::{all, append, assert_whole, commit, config, kinds, open, revisions};
+use futures::future::join_all;
 
 /// How a request fails.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -159,7 +160,7 @@ async fn every_request(kind: SearchKind, fault: Fault, attempts: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_survives_the_failure_of_any_of_its_requests() {
-    for kind in few_kinds() {
+    let of_kinds = kinds().into_iter().map(|kind| async move {
         for fault in FAULTS {
             every_request(kind, fault, 1).await;
         }
@@ -167,12 +168,13 @@ async fn a_commit_survives_the_failure_of_any_of_its_requests() {
         for fault in [Fault::Unanswered, Fault::Refused(429)] {
             every_request(kind, fault, 3).await;
         }
-    }
+    });
+    join_all(of_kinds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_and_a_snapshot_survive_the_failure_of_any_of_their_requests() {
-    for kind in few_kinds() {
+    for kind in kinds() {
         let config = config(kind).await;
         let witness = open(&config).await;
         for fault in FAULTS {
@@ -199,7 +201,7 @@ async fn a_mark_and_a_snapshot_survive_the_failure_of_any_of_their_requests() {
 /// A writer that loses its way between the head and the events.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_across_half_a_commit_completes_it() {
-    for kind in few_kinds() {
+    for kind in kinds() {
         let config = config(kind).await;
         for reader in 0..5 {
             // It is open before: whoever opens a store looks for what others left.

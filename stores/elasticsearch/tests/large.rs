@@ -18,9 +18,9 @@ fn events(from: usize) -> impl Iterator<Item = NewEvent> {
         .map(|n| NewEvent::new(Payload::from_value(&json!({ "n": n, "filler": "x".repeat(100) })).unwrap()))
 }
 
-/// One kind, unless `ANNALS_SEARCH_SERVERS` says otherwise.
+/// One of each layout, unless `ANNALS_SEARCH_SERVERS` says otherwise.
 fn large_kinds() -> Vec<SearchKind> {
-    if std::env::var("ANNALS_SEARCH_SERVERS").is_ok() { kinds() } else { vec![SearchKind::Es7] }
+    if std::env::var("ANNALS_SEARCH_SERVERS").is_ok() { kinds() } else { vec![SearchKind::Es5, SearchKind::Es7] }
 }
 
 #[tokio::test(flavor = "multi_thread")]

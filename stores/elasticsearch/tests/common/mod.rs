@@ -29,11 +29,6 @@ pub fn kinds() -> Vec<SearchKind> {
     }
 }
 
-/// Where something takes long: one of each protocol, unless `ANNALS_SEARCH_SERVERS` says otherwise.
-pub fn few_kinds() -> Vec<SearchKind> {
-    if std::env::var("ANNALS_SEARCH_SERVERS").is_ok() { kinds() } else { vec![SearchKind::Es5, SearchKind::Es7] }
-}
-
 /// A new store's configuration on the shared server of a kind.
 pub async fn config(kind: SearchKind) -> ElasticConfig {
     let server = SearchServer::shared(kind).await;
