@@ -5,18 +5,13 @@ use std::time::Duration;
 
 use annals_azure_table::{AzureTableConfig, AzureTableStore};
 use annals_core::{Error, ErrorKind};
+use annals_testkit::tools::refusal;
 
 /// `s3cr3t` in base64.
 const SECRET: &str = "czNjcjN0";
 
 fn config(text: &str) -> AzureTableConfig {
     text.parse().unwrap_or_else(|e: Error| panic!("{text}: {e}"))
-}
-
-fn refusal(text: &str) -> String {
-    let error = text.parse::<AzureTableConfig>().expect_err(text);
-    assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{text}: {error:?}");
-    format!("{error} {error:?}")
 }
 
 #[test]
@@ -66,7 +61,7 @@ fn what_can_not_be_read_is_refused_by_name() {
         ("Timeout=soon", "milliseconds"),
         ("Colour=red", "UndispatchedEventsTableName"),
     ] {
-        let said = refusal(text);
+        let said = refusal::<AzureTableConfig>(text);
         assert!(said.contains(says), "{text}: {said}");
     }
 }
@@ -121,7 +116,7 @@ async fn secrets_are_not_told() {
         &format!("AccountKey={SECRET};Timeout=x"),
         &format!("AccountKey={SECRET};{SECRET}=x"),
     ] {
-        let said = refusal(text);
+        let said = refusal::<AzureTableConfig>(text);
         assert!(!said.contains(SECRET), "{text}: {said}");
     }
 }

@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-#[path = "common/old.rs"]
-mod old;
 
 use annals_core::{
     Commit, ExpectedRevision, Filter, NewEvent, Order, Payload, Read, Snapshot, SnapshotQuery, SnapshotVersion, Store,
     StreamId,
 };
-use common::{all, append, assert_whole, at, commit, open, order, revisions};
-use old::{Old, assert_same, ours, query};
+use annals_test_interchange::{ours, query};
+use common::{all, append, assert_same, assert_whole, at, commit, open, order, revisions, start};
 use serde_json::{Value, json};
 
 /// Streams with odd names.
@@ -31,7 +29,7 @@ async fn what_it_wrote_is_read() {
     let config = common::config().await;
     // One opens an empty database and is to notice; the other finds everything there.
     let before = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let date = json!({ "$date": "2020-02-29T12:00:00.250Z" });
     for stream in odd_streams() {
         let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "at": date, "deep": [{ "at": date }] })).collect();
@@ -64,7 +62,7 @@ async fn what_it_wrote_is_read() {
 async fn its_snapshots_are_found() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for stream in odd_streams() {
         for (revision, version) in [(json!("10"), json!(1)), (json!(9), json!("2.1")), (json!(2), Value::Null)] {
             let mut snapshot = query(&stream);
@@ -93,7 +91,7 @@ async fn its_snapshots_are_found() {
 async fn what_we_write_it_reads() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for (n, stream) in (0..).zip(odd_streams()) {
         let payload = |text: &str| NewEvent::new(Payload::from_json(text).unwrap());
         let first = payload(r#"{"at":"2020-02-29T12:00:00.250Z","deep":[{"x":1.5,"s":"ü"}],"none":null}"#);
@@ -104,6 +102,7 @@ async fn what_we_write_it_reads() {
         let seen = old.ask("stream", json!({ "query": query(&stream) }));
         assert_same(&written, &seen["events"]);
         assert_eq!(seen["lastRevision"], 11, "{stream}");
+        assert_eq!(seen["events"][0]["dispatched"], false);
         let taken = Snapshot {
             id: store.new_id().await.unwrap(),
             stream: stream.clone(),
@@ -129,7 +128,7 @@ async fn what_we_write_it_reads() {
 async fn both_commit_to_one_stream_in_turn() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let mut last = None;
     for n in 0..15 {
         let seen = all(&store, Read::stream(order())).await;
@@ -164,7 +163,7 @@ async fn both_commit_to_one_stream_in_turn() {
 async fn both_commit_to_one_stream_at_once() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let filler = || StreamId::new("filler-0").aggregate("filler").context("old");
     old.tell("fill", json!({ "streams": 1, "commits": 60, "size": 3 }));
     for n in 0..30 {
@@ -185,7 +184,7 @@ async fn both_commit_to_one_stream_at_once() {
 async fn reads_notice_what_it_adds() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&store, order(), "ours", 2).await;
     let part = |aggregate: Option<&str>, id: Option<&str>| {
         Read::scope(Filter { aggregate: aggregate.map(Into::into), aggregate_id: id.map(Into::into), context: None })
@@ -216,7 +215,7 @@ async fn reads_notice_what_it_adds() {
 async fn what_one_dispatched_both_know() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let written = append(&store, order(), "ours", 4).await.events;
     old.commit(&order(), 4);
     let events = all(&store, Read::undispatched()).await;
@@ -252,7 +251,7 @@ fn half(stream: &StreamId, id: &str, first: u64, sequences: &[u32]) -> Value {
 async fn half_a_commit_of_its_is_completed_or_not_shown() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let [completed, end, gone] = ["completed", "end", "gone"].map(|id| StreamId::new(id).context("old"));
     for stream in [&completed, &end, &gone] {
         old.ask("store", half(stream, &format!("{}-first-", stream.aggregate_id), 0, &[0]));
@@ -286,7 +285,7 @@ async fn half_a_commit_of_its_is_completed_or_not_shown() {
 async fn a_payload_that_it_could_store_it_reads_and_a_longer_one_does_not_break_it() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let payload = |size: usize| Payload::from_json(format!(r#"{{"a":"{}"}}"#, "x".repeat(size - 8))).unwrap();
     let made = [payload(32_767), payload(32_768), payload(200_000)];
     store.commit(Commit::new("a", made.clone().map(NewEvent::new))).await.unwrap();

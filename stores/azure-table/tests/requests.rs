@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-#[path = "common/old.rs"]
-mod old;
 #[path = "common/proxy.rs"]
 mod proxy;
 
 use annals_azure_table::AzureTableStore;
 use annals_core::{Filter, Order, Read, Snapshot, SnapshotQuery, Store, StreamId};
+use annals_test_interchange::query;
 use annals_test_servers::AzuriteServer;
-use common::{append, open, order};
-use old::Old;
+use common::{append, open, order, start};
 use proxy::HttpProxy;
 use serde_json::json;
 
@@ -114,13 +112,13 @@ async fn a_long_stream_is_loaded_in_pages() {
     let proxy = HttpProxy::start(shared.address()).await;
     let through = shared.connection_string().replace(&shared.address().to_string(), &proxy.address().to_string());
     let config = common::named(through.parse().unwrap(), shared.prefix());
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let store = open(&config).await;
-    old.ask("import", json!({ "query": old::query(&order()), "commits": 500, "size": 10 }));
+    old.ask("import", json!({ "query": query(&order()), "commits": 500, "size": 10 }));
     assert_eq!(count(&store, &proxy, load(&store, &order(), 1_000)).await, (5_000, 9));
     assert_eq!(count(&store, &proxy, load(&store, &order(), 500)).await, (5_000, 13));
     proxy.heal();
-    old.ask("stream", json!({ "query": old::query(&order()) }));
+    old.ask("stream", json!({ "query": query(&order()) }));
     assert_eq!(proxy.seen().len(), 5, "npm eventstore's load of 5,000 events");
 }
 
@@ -128,8 +126,8 @@ async fn a_long_stream_is_loaded_in_pages() {
 async fn npm_eventstores_own() {
     let shared = AzuriteServer::shared().await;
     let proxy = HttpProxy::start(shared.address()).await;
-    let config = common::named(shared.connection_string().parse().unwrap(), shared.prefix());
-    let mut old = Old::start_through(&config, shared.address(), proxy.address());
+    let through = shared.connection_string().replace(&shared.address().to_string(), &proxy.address().to_string());
+    let mut old = start(&common::named(through.parse().unwrap(), shared.prefix()));
     for (size, requests) in [(1, 2), (10, 20), (60, 120)] {
         // A load is one more.
         let stream = StreamId::new(format!("stream-{size}"));

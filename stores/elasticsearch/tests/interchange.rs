@@ -1,5 +1,5 @@
 //! npm eventstore 1.15.5 itself writes and reads beside us on Elasticsearch 5, with npm elasticsearch 15.5: what it wrote is
-//! read, what we write it reads, in turns. `interchange/writer.js` drives it.
+//! read, what we write it reads, in turns.
 //!
 //! It finds streams by the words of their ids, as they are analysed: where it loads, the ids of the streams here have none in
 //! common. And it sees what is refreshed: where it is to see what we wrote, the option `refresh` is on.
@@ -7,38 +7,15 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
-
 use annals_core::{
     Commit, ExpectedRevision, Filter, NewEvent, Payload, Read, RecordedEvent, Snapshot, SnapshotQuery, SnapshotVersion,
     Store, StreamId,
 };
 use annals_elasticsearch::{ElasticConfig, Method};
+use annals_test_interchange::{Old, payloads, query};
 use annals_test_servers::SearchKind;
 use common::{all, append, ask, assert_whole, at, commit, open, revisions};
 use serde_json::{Value, json};
-
-/// Where npm eventstore is installed.
-static INSTALLED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange");
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("elasticsearch-interchange");
-    std::fs::create_dir_all(&to).unwrap();
-    let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).unwrap_or_default();
-    let lock = "package-lock.json";
-    let is_new = read(&from, lock) != read(&to, lock) || !to.join("node_modules/.package-lock.json").exists();
-    for name in ["package.json", ".npmrc", lock] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-    if is_new {
-        let installed = Command::new("npm").arg("ci").current_dir(&to).output().expect("npm is there");
-        assert!(installed.status.success(), "npm ci failed:\n{}", String::from_utf8_lossy(&installed.stderr));
-    }
-    to
-});
 
 /// An index of one's own, in which npm eventstore sees at once what we write.
 async fn place() -> ElasticConfig {
@@ -47,104 +24,14 @@ async fn place() -> ElasticConfig {
     config
 }
 
-/// A process with an npm eventstore.
-struct Old {
-    child: Child,
-    input: ChildStdin,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Old {
-    fn start(config: &ElasticConfig) -> Self {
-        let host = config.hosts[0].trim_start_matches("http://");
-        let options = json!({ "host": host, "indexName": config.index_name });
-        let mut child = Command::new("node")
-            .arg("--no-deprecation")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange/writer.js"))
-            .arg(options.to_string())
-            .current_dir(&*INSTALLED)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node is there");
-        let input = child.stdin.take().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut old = Self { child, input, lines };
-        old.ask("init", json!(null));
-        old
-    }
-
-    fn ask(&mut self, call: &str, argument: Value) -> Value {
-        writeln!(self.input, "{}", json!([call, argument])).unwrap();
-        let mut answer: Value = serde_json::from_str(&self.lines.next().expect("an answer").unwrap()).unwrap();
-        assert!(answer.get("error").is_none(), "npm eventstore: {answer}");
-        answer["ok"].take()
-    }
-
-    /// Commits so many events to a stream it loads before; its last revision then.
-    fn commit(&mut self, stream: &StreamId, count: usize) -> u64 {
-        self.ask("commit", json!({ "query": query(stream), "payloads": payloads(count) })).as_u64().unwrap()
-    }
-
-    /// Commits at a revision that it doesn't look up.
-    fn blind(&mut self, stream: &StreamId, revision: u64, payloads: &[Value]) {
-        self.ask("blind", json!({ "query": query(stream), "revision": revision, "payloads": payloads }));
-    }
-}
-
-impl Drop for Old {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn payloads(count: usize) -> Vec<Value> {
-    (0..count).map(|n| json!({ "theirs": n })).collect()
-}
-
-fn query(stream: &StreamId) -> Value {
-    let mut query = json!({ "aggregateId": stream.aggregate_id });
-    for (name, part) in [("aggregate", &stream.aggregate), ("context", &stream.context)] {
-        if let Some(part) = part {
-            query[name] = json!(part);
-        }
-    }
-    query
-}
-
-/// An event of ours in its words.
-fn ours(event: &RecordedEvent) -> Value {
-    let mut json = query(&event.stream);
-    json["streamId"] = json!(event.stream.aggregate_id);
-    json["streamRevision"] = json!(event.stream_revision);
-    json["commitId"] = json!(event.commit_id);
-    json["commitSequence"] = json!(event.commit_sequence);
-    json["restInCommitStream"] = json!(event.rest_in_commit_stream);
-    json["commitStamp"] = json!(event.commit_stamp.to_string());
-    json["id"] = json!(event.id);
-    json["payload"] = serde_json::from_str(event.payload.json()).unwrap();
-    json
-}
-
-/// An event of its, without what says nothing.
-fn theirs(event: &Value) -> Value {
-    let mut event = event.clone();
-    let fields = event.as_object_mut().unwrap();
-    fields.remove("dispatched");
-    fields.retain(|_, value| !value.is_null());
-    event
-}
-
-fn by_id(events: impl IntoIterator<Item = Value>) -> BTreeMap<String, Value> {
-    events.into_iter().map(|event| (event["id"].as_str().unwrap().to_owned(), event)).collect()
+fn start(config: &ElasticConfig) -> Old {
+    let host = config.hosts[0].trim_start_matches("http://");
+    Old::start("elasticsearch", json!({ "host": host, "indexName": config.index_name }))
 }
 
 /// Fails unless both see the same events.
 fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
-    let of_theirs: Vec<_> = of_theirs.as_array().unwrap().iter().map(theirs).collect();
-    assert_eq!(of_ours.len(), of_theirs.len());
-    assert_eq!(by_id(of_ours.iter().map(ours)), by_id(of_theirs));
+    annals_test_interchange::assert_same(of_ours, of_theirs, &[]);
 }
 
 /// A stream whose id shares no word with others.
@@ -197,12 +84,12 @@ fn mappable() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_wrote_is_read() {
     let config = place().await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     // It makes the index itself, and its mapping.
     for stream in plain_streams().into_iter().chain(odd_streams()) {
         let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "values": mappable() })).collect();
-        old.blind(&stream, 0, &payloads);
-        old.blind(&stream, 12, &self::payloads(1));
+        assert!(old.blind(&stream, 0, &payloads));
+        assert!(old.blind(&stream, 12, &self::payloads(1)));
     }
     for stream in plain_streams() {
         for (revision, version) in [(json!(9), json!(2)), (json!(2), Value::Null), (json!("10"), json!(1))] {
@@ -257,7 +144,7 @@ async fn what_it_wrote_is_read() {
 async fn what_we_write_it_reads() {
     let config = place().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for (n, stream) in (0..).zip(plain_streams()) {
         let of_values = || NewEvent::new(Payload::from_json(values().to_string()).unwrap());
         let first = Commit::new(stream.clone(), [of_values(), of_values()]).with_stamp(at(1_600_000_000_000 + n));
@@ -295,7 +182,7 @@ async fn what_we_write_it_reads() {
 async fn both_commit_to_one_stream_in_turn() {
     let config = place().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let mut last = None;
     for n in 0..25 {
         if n % 3 == 0 {
@@ -319,7 +206,7 @@ async fn both_commit_to_one_stream_in_turn() {
 async fn where_it_was_faster_we_are_refused() {
     let config = place().await;
     let (store, another) = (open(&config).await, open(&config).await);
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&store, alpha(), "first", 2).await;
     for count in [1, 3] {
         let before = store.commit(commit(alpha(), &format!("before-{count}"), 1)).await.unwrap().last_revision();
@@ -336,10 +223,10 @@ async fn where_it_was_faster_we_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn revisions_that_two_of_it_wrote_twice_are_shown_and_what_is_new_is_guarded() {
     let config = place().await;
-    let (mut one, mut other) = (Old::start(&config), Old::start(&config));
-    one.blind(&alpha(), 0, &payloads(2));
-    one.blind(&alpha(), 2, &payloads(2));
-    other.blind(&alpha(), 2, &payloads(3));
+    let (mut one, mut other) = (start(&config), start(&config));
+    assert!(one.blind(&alpha(), 0, &payloads(2)));
+    assert!(one.blind(&alpha(), 2, &payloads(2)));
+    assert!(other.blind(&alpha(), 2, &payloads(3)));
     let store = open(&config).await;
     let events = all(&store, Read::stream(alpha()).limit(2)).await;
     assert_eq!(revisions(&events), [0, 1, 2, 2, 3, 3, 4]);
@@ -350,8 +237,8 @@ async fn revisions_that_two_of_it_wrote_twice_are_shown_and_what_is_new_is_guard
     assert_eq!(store.commit(next.clone()).await.unwrap().last_revision(), 6);
     assert!(store.commit(next).await.unwrap().repeated);
     // Both write the revision after it at once, while we are there: it is seen, and gone on behind.
-    one.blind(&alpha(), 7, &payloads(1));
-    other.blind(&alpha(), 7, &payloads(1));
+    assert!(one.blind(&alpha(), 7, &payloads(1)));
+    assert!(other.blind(&alpha(), 7, &payloads(1)));
     assert_eq!(append(&store, alpha(), "last", 1).await.last_revision(), 8);
     let events = all(&store, Read::stream(alpha())).await;
     assert_eq!(revisions(&events), [0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 7, 8]);
@@ -362,7 +249,7 @@ async fn revisions_that_two_of_it_wrote_twice_are_shown_and_what_is_new_is_guard
 async fn what_one_dispatched_both_know() {
     let config = place().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let written = append(&store, alpha(), "ours", 4).await.events;
     old.commit(&alpha(), 4);
     let events = all(&store, Read::undispatched()).await;
@@ -387,7 +274,7 @@ async fn what_one_dispatched_both_know() {
 async fn what_one_cleared_is_gone_for_both() {
     let config = place().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     append(&store, alpha(), "ours", 4).await;
     old.commit(&alpha(), 4);
     store.clear().await.unwrap();

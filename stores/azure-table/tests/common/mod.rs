@@ -9,8 +9,11 @@
 )]
 
 use annals_azure_table::{AzureTableConfig, AzureTableStore};
+use annals_core::RecordedEvent;
+use annals_test_interchange::Old;
 use annals_test_servers::AzuriteServer;
 pub use annals_testkit::tools::*;
+use serde_json::{Value, json};
 
 /// The options of a store that nobody else has.
 pub async fn config() -> AzureTableConfig {
@@ -25,4 +28,23 @@ pub fn named(config: AzureTableConfig, prefix: &str) -> AzureTableConfig {
 
 pub async fn open(config: &AzureTableConfig) -> AzureTableStore {
     AzureTableStore::open(config.clone()).await.expect("the store opens")
+}
+
+/// npm eventstore on the tables of a store.
+pub fn start(config: &AzureTableConfig) -> Old {
+    let options = json!({
+        "storageAccount": config.storage_account,
+        "storageAccessKey": config.storage_access_key,
+        "storageTableHost": config.storage_table_host,
+        "eventsTableName": config.events_table_name,
+        "undispatchedEventsTableName": config.undispatched_events_table_name,
+        "snapshotsTableName": config.snapshots_table_name,
+    });
+    Old::start("azure-table", options)
+}
+
+/// Fails unless both see the same events. It keeps neither what follows in the commit nor a stream's id beside the
+/// aggregate's.
+pub fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
+    annals_test_interchange::assert_same(of_ours, of_theirs, &["restInCommitStream", "streamId"]);
 }
