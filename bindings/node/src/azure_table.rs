@@ -41,6 +41,10 @@ fn config(options: Options) -> Result<AzureTableConfig> {
         None => AzureTableConfig::default(),
     };
     set(&mut config.storage_account, options.storage_account);
+    if config.storage_account.is_empty() && options.sas_token.is_none() && config.sas_token.is_none() {
+        let message = "the option storageAccount of type 'azuretable' is missing: it is the account that                        storageAccessKey belongs to.";
+        return Err(Error::invalid(message));
+    }
     config.storage_access_key = options.storage_access_key.or(config.storage_access_key);
     config.sas_token = options.sas_token.or(config.sas_token);
     config.storage_table_host = options.storage_table_host.or(config.storage_table_host);

@@ -1,6 +1,7 @@
 //! Answers as JSON text.
 
 use std::fmt::Write;
+use std::iter;
 
 use annals_core::{Committed, Error, ErrorKind, Page, RecordedEvent, Result, Snapshot, StreamId};
 use serde_json::json;
@@ -25,11 +26,18 @@ fn describe(error: &Error) -> serde_json::Value {
     json!({
         "code": code,
         "message": error.to_string(),
-        "cause": std::error::Error::source(error).map(ToString::to_string),
+        "cause": cause(error),
         "retryable": error.is_retryable(),
         "expected": conflict.and_then(|c| c.expected),
         "actual": conflict.and_then(|c| c.actual),
     })
+}
+
+/// What lies behind an error, down to the ground: drivers tell on top that something failed, and below what.
+fn cause(error: &Error) -> Option<String> {
+    let sources = iter::successors(std::error::Error::source(error), |source| source.source());
+    let tell = |told: String, source: String| if told.contains(&source) { told } else { format!("{told}: {source}") };
+    sources.map(ToString::to_string).reduce(tell)
 }
 
 /// JSON text of a string.

@@ -3,7 +3,10 @@ const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { test } = require('node:test');
-const { folder, eventstore, open, subjects } = require('./support/subjects.cjs');
+const { local } = require('./support/local.cjs');
+const { eventstore, folder, open, placesOn } = require('./support/stage.cjs');
+
+const onRedis = placesOn('redis');
 
 /** Runs a script in a process of its own: what it threw that nobody caught, line by line. */
 function uncaught(options, body) {
@@ -23,7 +26,7 @@ function uncaught(options, body) {
       if (error) throw error;
       ${body}
     });
-    setTimeout(() => console.log('calls ' + calls), 300);`;
+    process.on('exit', () => console.log('calls ' + calls));`;
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
   return (stdout + stderr).trim().split('\n');
 }
@@ -32,7 +35,7 @@ let files = 0;
 const kinds = {
   inmemory: () => `{ type: 'inmemory' }`,
   sqlite: () => `{ type: 'sqlite', filename: ${JSON.stringify(join(folder, `thrown-${++files}.db`))} }`,
-  redis: () => JSON.stringify(subjects.redis()),
+  redis: () => JSON.stringify(onRedis()),
   'a store that calls back at once': () => '{ type: Inheriting }',
   'a store that calls back inside promises': () => '{ type: Promising }',
   'a store with store events': () => '{ type: Promising, emitStoreEvents: true }',
@@ -56,7 +59,7 @@ test('a rejection that nobody handles is not swallowed either', () => {
 });
 
 test('a store that calls back twice calls its user back once', async () => {
-  const es = await open(subjects['a store that extends']());
+  const es = await open(local['a store that extends']());
   es.store.getEvents = (query, skip, limit, done) => {
     done(null, []);
     done(new Error('again'));
@@ -68,7 +71,7 @@ test('a store that calls back twice calls its user back once', async () => {
 });
 
 test('there is one argument where there is no result, so that async.waterfall counts on', async () => {
-  const es = eventstore(subjects['a store that extends']());
+  const es = eventstore(local['a store that extends']());
   const count = (call) => new Promise((resolve) => call((...args) => resolve(args.length)));
   assert.equal(await count((done) => es.init(done)), 1);
   const stream = await es.getEventStream('x');
@@ -79,7 +82,7 @@ test('there is one argument where there is no result, so that async.waterfall co
 });
 
 test('events that are none, from a custom store, are an error and no crash', async () => {
-  const es = await open(subjects['a store that extends']());
+  const es = await open(local['a store that extends']());
   const wrong = /^Error: The events passed should all have a streamRevision!$/;
   es.store.getEventsByRevision = (query, revMin, revMax, done) => done(null, [{}]);
   es.store.getLastEvent = (query, done) => done(null, {});
@@ -89,7 +92,7 @@ test('events that are none, from a custom store, are an error and no crash', asy
 });
 
 test('callbacks are called later, never before the call has returned', async () => {
-  const es = await open(subjects['a store that extends']());
+  const es = await open(local['a store that extends']());
   let hasReturned = false;
   const seen = new Promise((resolve) => es.getEvents(() => resolve(hasReturned)));
   hasReturned = true;
@@ -97,7 +100,7 @@ test('callbacks are called later, never before the call has returned', async () 
 });
 
 test('arguments that are wrong throw or call back at once with a callback, and reject without', async () => {
-  const es = await open(subjects.inmemory());
+  const es = await open(local.inmemory());
   const never = () => assert.fail('called back');
   assert.throws(() => es.getEventsSince(null, never), /^Error: Please pass in a date object!$/);
   await assert.rejects(es.getEventsSince(), /^Error: Please pass in a date object!$/);
@@ -136,7 +139,7 @@ for (const base of ['a store that inherits', 'a store that extends']) {
       assert.equal(given.message, 'Please implement this function!', call);
       assert.throws(() => store[call](...args), /^Error: Please implement this function!$/, call);
     }
-    const { type: Custom } = subjects[base]();
+    const { type: Custom } = local[base]();
     assert.ok(new Custom({}) instanceof eventstore.Store);
     assert.equal(new Custom({}).setMaxListeners(3).getMaxListeners(), 3);
   });
@@ -158,7 +161,7 @@ test('a store has ids, no positions, no cleaning, and finds modules', async (t) 
 });
 
 test('a store that does not connect in time fails init; one that recovers in time does not', async () => {
-  const { type: Custom } = subjects['a store that extends']();
+  const { type: Custom } = local['a store that extends']();
   class Silent extends Custom {
     connect() {}
   }
@@ -177,7 +180,18 @@ test('a store that does not connect in time fails init; one that recovers in tim
   await eventstore({ type: Late, timeout: 1000 }).init();
   assert.equal(tries, 3);
   tries = -1000;
-  await assert.rejects(eventstore({ type: Late, timeout: 50 }).init(), /refused|50 ms/);
+  await assert.rejects(eventstore({ type: Late, timeout: 50 }).init(), /refused/);
+  class Slow extends Custom {
+    connect(done) {
+      if (++tries === 1) done(new Error('refused'));
+    }
+  }
+  tries = 0;
+  const error = await eventstore({ type: Slow, timeout: 50 })
+    .init()
+    .catch((e) => e);
+  assert.match(error.message, /not connected within 50 ms: refused$/);
+  assert.equal(error.cause.message, 'refused');
 });
 
 test('the type is found in any case, and one that is not there is refused', () => {
@@ -211,7 +225,7 @@ test('options that are none are refused, and not told: they may hold a secret', 
 });
 
 test('a custom store is given the very options that were given', () => {
-  const given = { type: subjects['a store that extends']().type, mine: {} };
+  const given = { type: local['a store that extends']().type, mine: {} };
   assert.equal(eventstore(given).store.options, given);
   assert.equal(eventstore.createStore(given).options, given);
 });

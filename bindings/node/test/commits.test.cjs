@@ -1,10 +1,11 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { open, subjects } = require('./support/subjects.cjs');
+const { local } = require('./support/local.cjs');
+const { open } = require('./support/stage.cjs');
 
 async function added(...payloads) {
-  const es = await open(subjects['a store that extends']());
+  const es = await open(local['a store that extends']());
   const stream = await es.getEventStream('x');
   stream.addEvents(payloads);
   return { es, stream };

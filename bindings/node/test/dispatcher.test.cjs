@@ -4,7 +4,8 @@ const { spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { eventstore, folder, open, subjects, until } = require('./support/subjects.cjs');
+const { eventstore, folder, open, until } = require('./support/stage.cjs');
+const { subjects } = require('./support/subjects.cjs');
 
 async function commit(es, id, ...payloads) {
   const stream = await es.getEventStream({ aggregateId: id, aggregate: 'a', context: 'c' });

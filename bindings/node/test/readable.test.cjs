@@ -3,7 +3,8 @@ const assert = require('node:assert/strict');
 const { Readable } = require('node:stream');
 const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { eventstore, open, subjects, until } = require('./support/subjects.cjs');
+const { eventstore, open, until } = require('./support/stage.cjs');
+const { subjects } = require('./support/subjects.cjs');
 
 async function filled(options, streams, count) {
   const es = await open(options);

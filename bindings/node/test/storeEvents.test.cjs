@@ -1,7 +1,8 @@
 'use strict';
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { eventstore, subjects } = require('./support/subjects.cjs');
+const { eventstore } = require('./support/stage.cjs');
+const { subjects } = require('./support/subjects.cjs');
 
 /** An event store, and everything it tells around its calls: `[name, arguments]`. */
 async function telling(options) {

@@ -18,6 +18,7 @@ const debug = createDebug('eventstore');
 /** What a native store adds to {@link Store}. */
 interface NativeExtras {
   assignsPositions?: boolean;
+  keepsTime?: boolean;
   useEventMappings?: (mappings: EventMappings) => void;
 }
 

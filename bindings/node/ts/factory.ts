@@ -2,7 +2,7 @@ import createDebug from 'debug';
 
 import Store = require('./base');
 import { Eventstore } from './eventstore';
-import { nativeStores } from './native';
+import { type NativeOptions, nativeStores, type NativeType } from './native';
 import type { Options } from './options';
 import { StoreEventEmitter } from './storeEventEmitter';
 
@@ -37,12 +37,22 @@ function storeOf(options: ReturnType<typeof typed>, given: Options | null | unde
   return new native(options);
 }
 
+/** Options of another type than those of this package, or of one that is only known at run time. */
+export type OtherOptions<O extends Options> = O extends { type: NativeType }
+  ? never
+  : O extends { type: unknown }
+    ? O
+    : never;
+
 /**
  * Makes the store that options name, without an event store over it.
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-export function createStore(options?: Options): Store {
+export function createStore(options?: NativeOptions): Store;
+export function createStore<O extends Options>(options: O & OtherOptions<O>): Store;
+export function createStore(given?: NativeOptions | Options): Store {
+  const options = given as Options | undefined;
   return storeOf(typed(options), options);
 }
 
@@ -51,9 +61,9 @@ export function createStore(options?: Options): Store {
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-export function createEventstore(given?: Options): Eventstore {
-  const options = typed(given);
-  const eventstore = new Eventstore(options, storeOf(options, given));
+export function createEventstore(given?: NativeOptions | Options): Eventstore {
+  const options = typed(given as Options | undefined);
+  const eventstore = new Eventstore(options, storeOf(options, given as Options | undefined));
   if (options.emitStoreEvents) new StoreEventEmitter(eventstore).addEventEmitter();
   return eventstore;
 }

@@ -12,9 +12,12 @@ import type azuretable = require('./native/azuretable');
 import bson = require('./native/bson');
 import type dynamodb = require('./native/dynamodb');
 import type elasticsearch = require('./native/elasticsearch');
+import type inmemory = require('./native/inmemory');
 import type mongodb = require('./native/mongodb');
+import type native = require('./native');
 import type options = require('./options');
 import type redis = require('./native/redis');
+import type sqlite = require('./native/sqlite');
 import type tingodb = require('./native/tingodb');
 import snapshot = require('./snapshot');
 import store = require('./eventstore');
@@ -26,16 +29,9 @@ import streams = require('./streams');
  *
  * @throws Error where there is no store of the type, or an option has the wrong type.
  */
-function eventstore(
-  options?:
-    | eventstore.Options
-    | eventstore.AzureTableOptions
-    | eventstore.DynamoOptions
-    | eventstore.ElasticOptions
-    | eventstore.MongoOptions
-    | eventstore.RedisOptions
-    | eventstore.TingoOptions,
-): eventstore.Eventstore {
+function eventstore(options?: eventstore.NativeOptions): eventstore.Eventstore;
+function eventstore<O extends eventstore.Options>(options: O & factory.OtherOptions<O>): eventstore.Eventstore;
+function eventstore(options?: eventstore.NativeOptions | eventstore.Options): eventstore.Eventstore {
   return factory.createEventstore(options);
 }
 
@@ -61,11 +57,14 @@ namespace eventstore {
   export type EventMappings = event.EventMappings;
   export type EventReadable<P = unknown> = streams.EventReadable<P>;
   export type NewSnapshot<D = unknown> = snapshot.NewSnapshot<D>;
+  export type InMemoryOptions = inmemory.InMemoryOptions;
   export type MongoOptions = mongodb.MongoOptions;
+  export type NativeOptions = native.NativeOptions;
   export type Options = options.Options;
   export type Page<P = unknown> = paging.Page<P>;
   export type PublisherFunction<P = unknown> = store.PublisherFunction<P>;
   export type RedisOptions = redis.RedisOptions;
+  export type SqliteOptions = sqlite.SqliteOptions;
   export type TingoOptions = tingodb.TingoOptions;
   export type Query = stream.Query;
   export type RecordedEvent<P = unknown> = stream.RecordedEvent<P>;

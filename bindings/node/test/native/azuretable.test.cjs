@@ -4,12 +4,12 @@ const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
 const { inspect } = require('node:util');
 const eventstore = require('../../lib/index.js');
-const { startAzurite } = require('../support/azuriteServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 const { everyday } = require('../support/everyday.cjs');
 const { commit } = require('../support/interchange.cjs');
 
 let server;
-before(async () => (server = await startAzurite()));
+before(async () => (server = await serverOf('azuretable')));
 after(() => server?.stop());
 
 async function open(options) {
@@ -61,6 +61,12 @@ test('where the account or its key is missing the error says what to set', async
     assert.equal(error.code, 'INVALID_ARGUMENT', inspect(error));
     assert.match(error.message, /set storageAccount and storageAccessKey.*sasToken.*connectionString/);
   }
+});
+
+test('a key whose account is missing is an error in the words of Node’s options', async () => {
+  const error = await refused({ storageAccessKey: hidden });
+  assert.equal(error.code, 'INVALID_ARGUMENT', inspect(error));
+  assert.match(error.message, /option storageAccount .* is missing/);
 });
 
 test('options that make no sense are an error of opening', async () => {

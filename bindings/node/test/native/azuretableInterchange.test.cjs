@@ -6,10 +6,10 @@ const { promisify } = require('node:util');
 const azure = require('azure-storage');
 const { ConcurrencyError } = require('../../lib/index.js');
 const { asJson, commit, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
-const { startAzurite } = require('../support/azuriteServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 
 let server;
-before(async () => (server = await startAzurite()));
+before(async () => (server = await serverOf('azuretable')));
 after(() => server?.stop());
 
 function place() {

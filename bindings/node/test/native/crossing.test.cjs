@@ -6,7 +6,8 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
 const { addon } = require('../../lib/native/addon.js');
-const { eventstore, folder, natives } = require('../support/subjects.cjs');
+const { eventstore, folder } = require('../support/stage.cjs');
+const { largest, natives, unpositioned } = require('../support/subjects.cjs');
 
 const call = (store, name, ...args) => promisify(store[name]).call(store, ...args);
 const connected = (options) => {
@@ -20,7 +21,8 @@ const event = (over = {}) => ({ aggregateId: 'x', commitId: 'c', payload: {}, ..
 
 for (const [name, options] of Object.entries(natives)) {
   test(`${name}: whatever stands beside it, an event comes back with its own envelope`, async () => {
-    const store = await connected({ ...options(), trackPosition: true });
+    const hasPositions = !unpositioned.includes(name);
+    const store = await connected({ ...options(), ...(hasPositions && { trackPosition: true }) });
     const of = (commitId, aggregateId, first, over) =>
       over.map((given, index) => ({
         aggregateId,
@@ -62,10 +64,12 @@ for (const [name, options] of Object.entries(natives)) {
       const { position: asked, ...asGiven } = expected;
       assert.deepEqual(rest, asGiven);
       assert.equal(streamId, expected.aggregateId);
-      if (asked !== undefined) assert.equal(position, asked);
-      else assert.ok(Number.isInteger(position));
+      // As npm eventstore, it has no place for them there.
+      if (asked !== undefined) assert.equal(position, name === 'azuretable' ? null : asked);
+      else assert.ok(hasPositions ? Number.isInteger(position) : position === null);
     }
-    assert.equal(new Set(found.map((e) => e.position)).size, given.length, 'each has a position of its own');
+    const positions = new Set(found.map((e) => e.position));
+    if (hasPositions) assert.equal(positions.size, given.length, 'each has a position of its own');
   });
 
   test(`${name}: parts that are falsy are absent, numbers are texts`, async () => {
@@ -81,41 +85,44 @@ for (const [name, options] of Object.entries(natives)) {
 
   test(`${name}: no limit means all, however it is left out`, async () => {
     const store = await connected(options());
-    await call(
-      store,
-      'addEvents',
-      Array.from({ length: 1500 }, () => event()),
-    );
+    for (const commitId of ['c', 'd'])
+      await call(
+        store,
+        'addEvents',
+        Array.from({ length: 750 }, () => event({ commitId })),
+      );
     for (const limit of [-1, undefined, null, NaN, Infinity])
       assert.equal((await call(store, 'getEvents', null, 0, limit)).length, 1500, String(limit));
     assert.equal((await call(store, 'getEvents', null, 1499, 2)).length, 1);
   });
 
-  test(`${name}: large pages cross in parts`, async () => {
-    const store = await connected(options());
-    const big = 'x'.repeat(1 << 20);
-    for (let n = 0; n < 40; n++) await call(store, 'addEvents', [event({ commitId: `c${n}`, payload: { n, big } })]);
-    const part = await across(store, 'read', { limit: 40 });
-    assert.ok(part.length > 15 << 20 && part.length < 18 << 20, `${part.length} characters`);
-    const all = await call(store, 'getEvents', {}, 0, 40);
-    const numbers = (events) => events.map((e) => e.payload.n);
-    assert.deepEqual(numbers(all), [...Array(40).keys()]);
-    const skipped = await call(store, 'getEvents', {}, 3, 30);
-    assert.deepEqual(
-      numbers(skipped),
-      [...Array(30).keys()].map((n) => n + 3),
-      'what is skipped is skipped once',
-    );
-    assert.deepEqual(numbers(await call(store, 'getEvents', {}, 30, -1)), [30, 31, 32, 33, 34, 35, 36, 37, 38, 39]);
-    assert.deepEqual(numbers([await call(store, 'getLastEvent', {})]), [39]);
-  });
+  // Of small payloads it takes too many; how pages cross is no matter of the store.
+  if (!(largest[name] < 1 << 20)) {
+    test(`${name}: large pages cross in parts`, async () => {
+      const store = await connected(options());
+      const big = 'x'.repeat(1 << 20);
+      const count = 20;
+      for (let n = 0; n < count; n++)
+        await call(store, 'addEvents', [event({ commitId: `c${n}`, payload: { n, big } })]);
+      const part = await across(store, 'read', { limit: count });
+      assert.ok(part.length > 15 << 20 && part.length < 18 << 20, `${part.length} characters`);
+      const all = await call(store, 'getEvents', {}, 0, count);
+      const numbers = (events) => events.map((e) => e.payload.n);
+      const expected = [...Array(count).keys()];
+      assert.deepEqual(numbers(all), expected);
+      const skipped = await call(store, 'getEvents', {}, 3, count);
+      assert.deepEqual(numbers(skipped), expected.slice(3), 'what is skipped is skipped once');
+      assert.deepEqual(numbers(await call(store, 'getEvents', {}, count - 10, -1)), expected.slice(count - 10));
+      assert.deepEqual(numbers([await call(store, 'getLastEvent', {})]), [count - 1]);
+    });
+  }
 
   test(`${name}: an event larger than a page is a page`, async () => {
     const store = await connected(options());
     const huge = 'x'.repeat(17 << 20);
-    if (name === 'mongodb') {
-      const refused = call(store, 'addEvents', [event({ payload: { huge } })]);
-      await assert.rejects(refused, { code: 'TOO_LARGE' }, 'MongoDB has none');
+    if (huge.length > largest[name]) {
+      await assert.rejects(call(store, 'addEvents', [event({ payload: { huge } })]), { code: 'TOO_LARGE' });
+      assert.equal((await call(store, 'getEvents', {}, 0, -1)).length, 0, 'nothing is written');
       return;
     }
     for (let n = 0; n < 3; n++) await call(store, 'addEvents', [event({ commitId: `c${n}`, payload: { n, huge } })]);
@@ -132,6 +139,10 @@ for (const [name, options] of Object.entries(natives)) {
   });
 
   test(`${name}: positions are set aside in sensible numbers`, async () => {
+    if (unpositioned.includes(name)) {
+      assert.equal(await call(await connected(options()), 'getNextPositions', 2), undefined, 'there are none');
+      return;
+    }
     const store = await connected({ ...options(), trackPosition: true });
     assert.deepEqual(await call(store, 'getNextPositions', 2), [1, 2]);
     for (const count of [-1, 1.5, 'x', NaN, Number.MAX_SAFE_INTEGER])

@@ -6,12 +6,12 @@ const { after, before, test } = require('node:test');
 const { inspect, promisify } = require('node:util');
 const { DynamoDB } = require('aws-sdk');
 const eventstore = require('../../lib/index.js');
-const { startDynamo } = require('../support/dynamoServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 const { commit } = require('../support/interchange.cjs');
 const { everyday } = require('../support/everyday.cjs');
 
 let server;
-before(async () => (server = await startDynamo()));
+before(async () => (server = await serverOf('dynamodb')));
 after(() => server?.stop());
 
 async function open(options) {
@@ -112,6 +112,33 @@ test('tables by their names, with what they are provisioned with', async () => {
   const snapshots = await table(options.snapshotsTableName);
   assert.equal(snapshots.ProvisionedThroughput.WriteCapacityUnits, 8);
   assert.ok((await table('beside')).KeySchema);
+});
+
+test('what npm eventstore hands to its driver says where and who, behind what is given beside it', async () => {
+  const { endpoint, region, accessKeyId, secretAccessKey, eventsTableName } = server.place();
+  const keys = { accessKeyId, secretAccessKey };
+  const count = async (options) => {
+    const es = await open({ type: 'dynamodb', eventsTableName, ...options });
+    await commit(es, 'x', { n: 0 });
+    return (await es.getEvents()).length;
+  };
+  for (const [n, options] of [
+    { endpointConf: { endpoint, region, ...keys, maxRetries: 3 } },
+    { endpointConf: { endpoint, region, credentials: keys } },
+    { endpointConf: { endpoint: 'http://127.0.0.1:1', region: 'r' }, endpoint, region, ...keys },
+    { endpointConf: { endpoint, region: 'r', accessKeyId: 'nobody' }, region, ...keys },
+  ].entries())
+    assert.equal(await count(options), n + 1, inspect(options));
+  for (const [endpointConf, message] of [
+    ['http://there', /endpointConf.*must be an object/],
+    [{ endpoint: 7 }, /endpointConf\.endpoint.*a string/],
+    [{ credentials: 'secret' }, /endpointConf\.credentials.*must be an object/],
+    [{ credentials: { secretAccessKey: ['secret'] } }, /endpointConf\.credentials\.secretAccessKey.*a string/],
+  ])
+    assert.throws(
+      () => eventstore({ type: 'dynamodb', endpointConf }),
+      (error) => error instanceof TypeError && message.test(error.message) && !/secret\b/.test(error.message),
+    );
 });
 
 test('a URL says region and table, and options come before it', async () => {

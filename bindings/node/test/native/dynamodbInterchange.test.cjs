@@ -6,10 +6,10 @@ const { after, before, test } = require('node:test');
 const { DynamoDB } = require('aws-sdk');
 const { ConcurrencyError } = require('../../lib/index.js');
 const { asJson, commit, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
-const { startDynamo } = require('../support/dynamoServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 
 let server;
-before(async () => (server = await startDynamo()));
+before(async () => (server = await serverOf('dynamodb')));
 after(() => server?.stop());
 
 function place() {

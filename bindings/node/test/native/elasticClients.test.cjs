@@ -17,7 +17,8 @@ const opensearch = require('@opensearch-project/opensearch');
 const eventstore = require('../../lib/index.js');
 const { everyday } = require('../support/everyday.cjs');
 const { commit } = require('../support/interchange.cjs');
-const { proxyBefore, startSearch } = require('../support/searchServer.cjs');
+const { proxyBefore } = require('../support/searchServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 
 const ends = [];
 const ending = (one, end = () => one.stop()) => (ends.push(end), one);
@@ -57,7 +58,7 @@ class SigningConnector extends HttpConnector {
 const servers = {};
 /** The server that a client speaks to: `signed` and `elastic` are proxies that want signatures, or say that they are Elastic's. */
 before(async () => {
-  const start = async (kind) => (servers[kind] = ending(await startSearch(kind)));
+  const start = async (kind) => (servers[kind] = ending(await serverOf(kind)));
   await Promise.all(['es5', 'es7', 'os3'].map(start));
   servers.signed = ending(await proxyBefore(servers.es5, { allow: isSigned }));
   const isAws = ({ headers }) =>

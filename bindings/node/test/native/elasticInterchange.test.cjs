@@ -5,25 +5,12 @@ const { after, before, test } = require('node:test');
 const { Client } = require('elasticsearch');
 const { ConcurrencyError } = require('../../lib/index.js');
 const { asJson, commit, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
-const { startSearch } = require('../support/searchServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
+const { used } = require('../support/theirs.cjs');
 
 let server;
-before(async () => (server = await startSearch('es5')));
+before(async () => (server = await serverOf('es5')));
 after(() => server?.stop());
-
-/** npm eventstore reads only where there are its index and, in that, fields to sort by: its first write makes them. */
-async function used({ host, indexName: index }) {
-  const client = new Client({ host, log: [] });
-  if (!(await client.indices.exists({ index }))) {
-    const common = { commitStamp: new Date(0) };
-    const event = { ...common, streamRevision: 0, commitSequence: 0 };
-    for (const [type, body] of Object.entries({ events: event, snapshots: { ...common, revision: 0, version: 0 } })) {
-      await client.create({ index, type, id: 'first', body, refresh: true });
-      await client.delete({ index, type, id: 'first', refresh: true });
-    }
-  }
-  client.close();
-}
 
 function place() {
   const options = server.place();

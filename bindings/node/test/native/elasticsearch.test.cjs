@@ -9,10 +9,11 @@ const { PassThrough } = require('node:stream');
 const eventstore = require('../../lib/index.js');
 const { everyday } = require('../support/everyday.cjs');
 const { commit } = require('../support/interchange.cjs');
-const { proxyBefore, startSearch } = require('../support/searchServer.cjs');
+const { proxyBefore } = require('../support/searchServer.cjs');
+const { serverOf } = require('../support/servers.cjs');
 
 let server;
-before(async () => (server = await startSearch('es6')));
+before(async () => (server = await serverOf('es6')));
 after(() => server?.stop());
 
 async function open(options) {

@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
-const { eventstore, until } = require('../support/subjects.cjs');
+const { eventstore, until } = require('../support/stage.cjs');
 
 /** An event store over a SQLite store whose answers to `health` are `answer`’s, and how often it was asked. */
 async function watched(answer, heartbeat = 10) {

@@ -3,8 +3,10 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { inspect, promisify } = require('node:util');
-const { eventstore, onMongo, open } = require('../support/subjects.cjs');
+const { eventstore, open, placesOn } = require('../support/stage.cjs');
 const { commit, pause } = require('../support/interchange.cjs');
+
+const onMongo = placesOn('mongodb');
 
 /** Opens, commits, reads. */
 async function works(options) {

@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
 const { promisify } = require('node:util');
-const { eventstore, until } = require('../support/subjects.cjs');
+const { eventstore, until } = require('../support/stage.cjs');
 const { commit } = require('../support/interchange.cjs');
 const { startMongo } = require('../support/mongoServer.cjs');
 

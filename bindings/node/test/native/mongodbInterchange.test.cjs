@@ -6,8 +6,10 @@ const { join } = require('node:path');
 const { after, test } = require('node:test');
 const driver = require('mongodb');
 const { load } = require('../../../../fixtures/mongodb/load.cjs');
-const { eventstore, onMongo } = require('../support/subjects.cjs');
+const { eventstore, placesOn } = require('../support/stage.cjs');
 const { commit, neutral, plain, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
+
+const onMongo = placesOn('mongodb');
 
 const fixtures = join(__dirname, '../../../../fixtures/mongodb');
 

@@ -6,8 +6,10 @@ const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { inspect, promisify } = require('node:util');
-const { eventstore, folder, onRedis, open } = require('../support/subjects.cjs');
+const { eventstore, folder, open, placesOn } = require('../support/stage.cjs');
 const { startRedis } = require('../support/redisServer.cjs');
+
+const onRedis = placesOn('redis');
 
 const commit = async (es, id, ...events) => {
   const stream = await es.getEventStream(id);

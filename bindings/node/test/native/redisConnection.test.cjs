@@ -5,7 +5,7 @@ const { spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { after, before, test } = require('node:test');
 const { promisify } = require('node:util');
-const { eventstore, open, until } = require('../support/subjects.cjs');
+const { eventstore, open, until } = require('../support/stage.cjs');
 const { startRedis } = require('../support/redisServer.cjs');
 
 // With `everysec` a server that is killed while its disk is busy loses what it has acknowledged.

@@ -2,8 +2,10 @@
 // npm eventstore and annals on one Redis: each opens what the other wrote, and both may write in turn.
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { eventstore, onRedis, open } = require('../support/subjects.cjs');
+const { eventstore, open, placesOn } = require('../support/stage.cjs');
 const { openTheirs } = require('../support/theirs.cjs');
+
+const onRedis = placesOn('redis');
 
 const NAMES = [
   'streamId',

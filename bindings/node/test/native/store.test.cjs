@@ -6,7 +6,8 @@ const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
-const { eventstore, folder, natives } = require('../support/subjects.cjs');
+const { eventstore, folder } = require('../support/stage.cjs');
+const { natives } = require('../support/subjects.cjs');
 
 /** A connected store whose calls return promises. */
 async function connected(options) {
@@ -256,7 +257,7 @@ test('sqlite: options that make no sense are named', async () => {
   const sqlite = (options) => eventstore.createStore({ type: 'sqlite', ...options });
   assert.throws(() => sqlite({ filename: 5 }), /filename.*string/);
   assert.throws(() => sqlite({ trackPosition: 'yes' }), /trackPosition.*'sqlite'.*true or false/);
-  for (const busyTimeout of [-1, 0.5, '', 'soon', true, NaN, '1e3'])
+  for (const busyTimeout of [-1, 0.5, '', 'soon', true, NaN, '1e3', 2 ** 40])
     assert.throws(() => sqlite({ busyTimeout }), /busyTimeout.*whole number/);
   assert.throws(() => sqlite({ maxSnapshotsCount: -1 }), /maxSnapshotsCount.*whole number/);
   assert.throws(
@@ -266,7 +267,6 @@ test('sqlite: options that make no sense are named', async () => {
   const opening = (options) => promisify((done) => sqlite(options).connect(done))();
   await assert.rejects(opening({ filename: '' }), { code: 'INVALID_ARGUMENT' });
   await assert.rejects(opening({ synchronous: 'sometimes' }), /full.*normal/);
-  await assert.rejects(opening({ busyTimeout: 2 ** 40 }), /options of type 'sqlite'/);
   for (const none of [undefined, null])
     await opening({ path: ':memory:', busyTimeout: '50', filename: none, url: none, trackPosition: none });
   await assert.rejects(opening({ url: 'sqlite:a.db?nonsense=1' }), /nonsense/);

@@ -6,7 +6,7 @@ const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
-const { eventstore, folder, onTingo, open } = require('../support/subjects.cjs');
+const { eventstore, folder, onTingo, open } = require('../support/stage.cjs');
 const { commit, pause } = require('../support/interchange.cjs');
 
 const closed = (es) => promisify(es.store.disconnect).call(es.store);

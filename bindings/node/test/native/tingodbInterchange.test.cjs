@@ -5,7 +5,7 @@ const { cpSync, readdirSync, readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const tingodb = require('tingodb')();
-const { onTingo } = require('../support/subjects.cjs');
+const { onTingo } = require('../support/stage.cjs');
 const { commit, neutral, plain, sharing, useOurs, useTheirs } = require('../support/interchange.cjs');
 
 const fixtures = join(__dirname, '../../../../fixtures/tingodb');

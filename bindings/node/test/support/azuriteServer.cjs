@@ -9,7 +9,20 @@ const program = join(__dirname, '../../../../target/servers/azurite/node_modules
 const storageAccount = 'devstoreaccount1';
 const storageAccessKey = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
-/** Starts one: `place()` are options of tables of their own, for annals and npm eventstore alike. */
+/** The one on a port: `place(name)` are options of tables of that name, for annals and npm eventstore alike. */
+function azuriteAt(port) {
+  const place = (name) => ({
+    type: 'azuretable',
+    storageAccount,
+    storageAccessKey,
+    storageTableHost: `http://127.0.0.1:${port}/${storageAccount}`,
+    eventsTableName: `events${name}`,
+    snapshotsTableName: `snapshots${name}`,
+    undispatchedEventsTableName: `undispatched${name}`,
+  });
+  return { port, place };
+}
+
 async function startAzurite() {
   if (!existsSync(program))
     throw new Error('there is no Azure Table Storage to test with: run tests/servers/install.sh azurite');
@@ -22,20 +35,7 @@ async function startAzurite() {
   const isReady = ({ log }) => existsSync(log) && /successfully started/.test(readFileSync(log, 'utf8'));
   const server = await serverProcess('azurite', command, isReady);
   await server.start();
-  let places = 0;
-  const place = () => {
-    const n = ++places;
-    return {
-      type: 'azuretable',
-      storageAccount,
-      storageAccessKey,
-      storageTableHost: `http://127.0.0.1:${server.port}/${storageAccount}`,
-      eventsTableName: `events${n}`,
-      snapshotsTableName: `snapshots${n}`,
-      undispatchedEventsTableName: `undispatched${n}`,
-    };
-  };
-  return Object.assign(server, { place });
+  return server;
 }
 
-module.exports = { startAzurite };
+module.exports = { azuriteAt, startAzurite };

@@ -6,33 +6,33 @@ const { serverProcess } = require('./serverProcess.cjs');
 
 const program = join(__dirname, '../../../../target/tools/bin/dynoxide');
 
-/** Starts one: `place()` are options of tables of their own, for annals and npm eventstore alike. */
+/** The one on a port: `place(name)` are options of tables of that name, for annals and npm eventstore alike. */
+function dynamoAt(port) {
+  const access = {
+    region: 'eu-central-1',
+    endpoint: `http://127.0.0.1:${port}`,
+    accessKeyId: 'annals',
+    secretAccessKey: 'secret',
+  };
+  const place = (name) => ({
+    type: 'dynamodb',
+    ...access,
+    // Where npm eventstore hands them to its driver.
+    endpointConf: { ...access },
+    eventsTableName: `events-${name}`,
+    snapshotsTableName: `snapshots-${name}`,
+    undispatchedEventsTableName: `undispatched-${name}`,
+  });
+  return { port, place };
+}
+
 async function startDynamo() {
   if (!existsSync(program)) throw new Error('there is no DynamoDB to test with: run tests/servers/install.sh dynamodb');
   const command = ({ port }) => [program, 'serve', '--host', '127.0.0.1', '--port', String(port)];
   const isReady = ({ log }) => existsSync(log) && /listening on/.test(readFileSync(log, 'utf8'));
   const server = await serverProcess('dynamo', command, isReady);
   await server.start();
-  const access = {
-    region: 'eu-central-1',
-    endpoint: `http://127.0.0.1:${server.port}`,
-    accessKeyId: 'annals',
-    secretAccessKey: 'secret',
-  };
-  let places = 0;
-  const place = () => {
-    const n = ++places;
-    return {
-      type: 'dynamodb',
-      ...access,
-      // Where npm eventstore hands them to its driver.
-      endpointConf: { ...access },
-      eventsTableName: `events${n}`,
-      snapshotsTableName: `snapshots${n}`,
-      undispatchedEventsTableName: `undispatched${n}`,
-    };
-  };
-  return Object.assign(server, { place });
+  return server;
 }
 
-module.exports = { startDynamo };
+module.exports = { dynamoAt, startDynamo };

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { isDeepStrictEqual, promisify } = require('node:util');
 const { test } = require('node:test');
 const theirs = require('eventstore');
-const { eventstore } = require('./subjects.cjs');
+const { eventstore } = require('./stage.cjs');
 const { afterIndexes } = require('./theirs.cjs');
 
 const NAMES = [

@@ -13,6 +13,13 @@ const answers = (port) =>
     socket.on('error', () => resolve(false));
   });
 
+/** The one on a port: its URL, and `place(name)`, options of a database of that name. */
+const mongoAt = (port) => ({
+  port,
+  url: `mongodb://127.0.0.1:${port}`,
+  place: (name) => ({ type: 'mongodb', host: '127.0.0.1', port, dbName: name }),
+});
+
 /** Starts one: its port, its URL, and what can be done to it. What it kept is lost when it is killed. */
 async function startMongo() {
   if (!existsSync(join(classes, 'MongoTestServer.class')))
@@ -23,7 +30,7 @@ async function startMongo() {
     existsSync(log) && /^READY/m.test(readFileSync(log, 'utf8')) && (await answers(port));
   const server = await serverProcess('mongo', command, isReady);
   await server.start();
-  return Object.assign(server, { url: `mongodb://127.0.0.1:${server.port}` });
+  return Object.assign(server, mongoAt(server.port));
 }
 
-module.exports = { startMongo };
+module.exports = { mongoAt, startMongo };

@@ -4,6 +4,9 @@ const { execFileSync, spawnSync } = require('node:child_process');
 const { join } = require('node:path');
 const { serverProcess } = require('./serverProcess.cjs');
 
+/** The one on a port: `place(name)` are options of a prefix of that name. */
+const redisAt = (port) => ({ port, place: (name) => ({ type: 'redis', port, prefix: name }) });
+
 /** Starts a server with more settings: its port, its socket, and what can be done to it. */
 async function startRedis(more = {}) {
   if (spawnSync('redis-server', ['--version']).error)
@@ -25,4 +28,4 @@ async function startRedis(more = {}) {
   return Object.assign(server, { socket, cli });
 }
 
-module.exports = { startRedis };
+module.exports = { redisAt, startRedis };

@@ -31,7 +31,14 @@ function javaAtLeast(version) {
   throw new Error(`there is no Java ${version} or newer: install one, and name its folder in JAVA_HOME`);
 }
 
-/** Starts one: its port, its URL, and `place()`, options of an index of one's own. It takes about ten seconds. */
+/** The one on a port: its URL, and `place(name)`, options of an index of that name. */
+function searchAt(port, kind) {
+  const url = `http://127.0.0.1:${port}`;
+  const type = kind.startsWith('os') ? 'opensearch' : 'elasticsearch';
+  return { port, url, place: (name) => ({ type, host: url, indexName: name }) };
+}
+
+/** Starts one of a kind. It takes about ten seconds. */
 async function startSearch(kind) {
   if (!existsSync(join(installed, kind)))
     throw new Error(`there is no ${kind} to test with: run tests/servers/install.sh search`);
@@ -59,21 +66,16 @@ async function startSearch(kind) {
     if (!answer) await new Promise((resolve) => setTimeout(resolve, 200));
     return answer;
   };
-  let server;
   for (let attempts = 1; ; attempts++) {
-    server = await serverProcess(kind, command, isReady);
+    const server = await serverProcess(kind, command, isReady);
     try {
       await server.start();
-      break;
+      return server;
     } catch (error) {
       await server.stop();
       if (attempts === 5 || !error.message.endsWith('taken')) throw error;
     }
   }
-  const url = `http://127.0.0.1:${server.port}`;
-  let places = 0;
-  const place = () => ({ type: 'elasticsearch', host: url, indexName: `test${++places}` });
-  return Object.assign(server, { url, place });
 }
 
 /**
@@ -106,4 +108,4 @@ async function proxyBefore({ port }, { allow = () => true, change = () => undefi
   return { url: `http://127.0.0.1:${server.address().port}`, requests, stop };
 }
 
-module.exports = { proxyBefore, startSearch };
+module.exports = { proxyBefore, searchAt, startSearch };

@@ -56,7 +56,8 @@ async function serverProcess(name, command, isReady) {
       running = undefined;
     },
     async stop() {
-      if (running) await server.kill();
+      // One that ended by itself has nobody to end any more.
+      if (running?.supervising.exitCode === null) await server.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };

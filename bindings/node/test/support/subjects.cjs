@@ -1,59 +1,34 @@
 'use strict';
-// The stores that every behaviour is shown on: ours, and users' own.
-const { mkdirSync, mkdtempSync, rmSync } = require('node:fs');
-const { tmpdir } = require('node:os');
-const { join } = require('node:path');
-const { after, before } = require('node:test');
-const eventstore = require('../../lib/index.js');
-const { startMongo } = require('./mongoServer.cjs');
-const { startRedis } = require('./redisServer.cjs');
-const { Inheriting, Extending } = require('./stores.cjs')(eventstore.Store);
-
-const folder = mkdtempSync(join(tmpdir(), 'annals-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-let files = 0;
-
-let redis;
-let mongo;
-before(async () => ([redis, mongo] = await Promise.all([startRedis(), startMongo()])));
-after(() => redis?.stop());
-after(() => mongo?.stop());
-let places = 0;
-// Options of a place of its own, for annals and npm eventstore alike.
-const onRedis = () => ({ type: 'redis', port: redis.port, prefix: `test${++places}` });
-const onMongo = () => ({ type: 'mongodb', host: '127.0.0.1', port: mongo.port, dbName: `test${++places}` });
-const onTingo = () => {
-  const dbPath = join(folder, `tingo${++places}`);
-  mkdirSync(dbPath);
-  return { type: 'tingodb', dbPath };
-};
+// The stores that every behaviour is shown on.
+const { local } = require('./local.cjs');
+const { placesOn } = require('./stage.cjs');
 
 /** Options for a new, empty store of each kind. */
 const subjects = {
-  inmemory: () => ({ type: 'inmemory' }),
-  sqlite: () => ({ type: 'sqlite', filename: join(folder, `${++files}.db`) }),
-  redis: onRedis,
-  mongodb: onMongo,
-  // Without waiting for the disk, as npm eventstore.
-  tingodb: () => ({ ...onTingo(), synchronous: 'normal' }),
-  'a store that inherits': () => ({ type: Inheriting }),
-  'a store that extends': () => ({ type: Extending }),
+  ...local,
+  redis: placesOn('redis'),
+  mongodb: placesOn('mongodb'),
+  'elasticsearch 5': placesOn('es5'),
+  'elasticsearch 7': placesOn('es7'),
+  opensearch: placesOn('os3'),
+  dynamodb: placesOn('dynamodb'),
+  azuretable: placesOn('azuretable'),
 };
+/** Those of this package. */
 const natives = Object.fromEntries(Object.entries(subjects).filter(([name]) => !name.startsWith('a ')));
 
-async function open(options) {
-  const es = eventstore(options);
-  await es.init();
-  return es;
-}
+/** Those that give no positions. */
+const unpositioned = ['elasticsearch 5', 'elasticsearch 7', 'opensearch', 'azuretable'];
+/** Those that keep payloads as JSON to the letter. */
+const literal = [...unpositioned, 'dynamodb'];
+/** How many bytes of JSON a payload may have, where that is less than 32 MB. */
+const largest = {
+  mongodb: 15_000_000,
+  'elasticsearch 5': 8_000_000,
+  'elasticsearch 7': 8_000_000,
+  opensearch: 8_000_000,
+  dynamodb: 390_000,
+  azuretable: 480_000,
+};
 
-/** Waits until a condition holds. */
-async function until(condition, what = String(condition)) {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`waited in vain until ${what}`);
-}
-
-module.exports = { eventstore, folder, natives, onMongo, onRedis, onTingo, open, subjects, until };
+module.exports = { largest, literal, natives, subjects, unpositioned };

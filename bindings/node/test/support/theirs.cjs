@@ -1,8 +1,9 @@
 'use strict';
 // npm eventstore, called with promises.
 const { promisify } = require('node:util');
+const { Client } = require('elasticsearch');
 const eventstore = require('eventstore');
-const { until } = require('./subjects.cjs');
+const { until } = require('./stage.cjs');
 
 const call = (object, name, ...args) => promisify(object[name]).call(object, ...args);
 
@@ -52,4 +53,27 @@ function afterIndexes(es) {
   return es;
 }
 
-module.exports = { afterIndexes, openTheirs };
+/** npm eventstore reads only where there are its index and, in that, fields to sort by: its first write makes them. */
+async function used({ host, indexName: index }) {
+  const client = new Client({ host, log: [] });
+  if (!(await client.indices.exists({ index }))) {
+    const common = { commitStamp: new Date(0) };
+    const event = { ...common, streamRevision: 0, commitSequence: 0 };
+    for (const [type, body] of Object.entries({ events: event, snapshots: { ...common, revision: 0, version: 0 } })) {
+      await client.create({ index, type, id: 'first', body, refresh: true });
+      await client.delete({ index, type, id: 'first', refresh: true });
+    }
+  }
+  client.close();
+}
+
+/** Lets npm eventstore on Elasticsearch begin with an index that was used. */
+function overUsed(es) {
+  const { connect } = es.store;
+  es.store.connect = function (callback) {
+    used(es.options).then(() => connect.call(this, callback), callback);
+  };
+  return es;
+}
+
+module.exports = { afterIndexes, openTheirs, overUsed, used };

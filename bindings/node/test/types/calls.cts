@@ -77,6 +77,31 @@ eventstore({ type: 'elasticsearch', client: { request: () => undefined } } satis
 // @ts-expect-error -- there are five levels
 eventstore({ type: 'elasticsearch', log: 'loud' } satisfies eventstore.ElasticOptions);
 
+eventstore();
+eventstore({ trackPosition: true, maxSnapshotsCount: 3 });
+// The name of the type is only known at run time, and so are its options.
+eventstore({ type: process.env.STORE, anything: 1 });
+eventstore({ type: MyStore, mine: { anything: 1 } });
+// @ts-expect-error -- hosts are no option of Redis
+eventstore({ type: 'redis', hosts: ['there'] });
+// @ts-expect-error -- a host is a string
+eventstore({ type: 'mongodb', host: 5 });
+// @ts-expect-error -- a file is named without a type
+eventstore({ filename: 'orders.db' });
+// @ts-expect-error -- there are two ways
+eventstore({ type: 'sqlite', synchronous: 'sometimes' });
+// @ts-expect-error -- Azure has no positions
+eventstore({ type: 'azuretable', trackPosition: true });
+// @ts-expect-error -- an index is named by indexName
+eventstore({ type: 'opensearch', index: 'orders' });
+// @ts-expect-error -- units are a number
+eventstore({ type: 'dynamodb', EventsReadCapacityUnits: 'many' });
+// @ts-expect-error -- a folder is named by dbPath
+eventstore({ type: 'tingodb', path: 'orders' });
+eventstore.createStore({ type: MyStore, mine: 1 }).connect();
+// @ts-expect-error -- a prefix is a string
+eventstore.createStore({ type: 'redis', prefix: 5 });
+
 es.useEventPublisher((event: Order) => event.type)
   .useEventPublisher((event: Order, done) => {
     done(new Error(event.type));

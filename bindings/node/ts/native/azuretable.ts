@@ -1,4 +1,4 @@
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { jsonText } from './codec';
 import { DurableStore } from './durableStore';
 
@@ -6,7 +6,7 @@ import { DurableStore } from './durableStore';
  * The options of `type: 'azuretable'`. The names and defaults are node-eventstore’s, except that no account and no key are
  * built in.
  */
-export interface AzureTableOptions extends Options {
+export interface AzureTableOptions extends DurableOptions {
   type: 'azuretable';
   /** The account’s name. */
   storageAccount?: string;

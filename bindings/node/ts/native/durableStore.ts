@@ -2,15 +2,15 @@ import createDebug from 'debug';
 
 import { addon, type NativeHandle } from './addon';
 import { type Callback, Crossing, openingErrorOf } from './crossing';
-import { givenOptions, type Kind } from './given';
+import { givenOptions, type Kind, warnOfUnknown } from './given';
 import { Heartbeat } from './heartbeat';
-import { NativeStore } from './nativeStore';
+import { COMMON, NativeStore } from './nativeStore';
 import { Turns } from './turns';
 
 const debug = createDebug('eventstore:store');
 
 /** The options of every durable store, that stay on this side. */
-const OWN: Record<string, Kind> = { maxSnapshotsCount: 'number', heartbeat: 'number' };
+const OWN: Record<string, Kind> = { maxSnapshotsCount: 'number', timeout: 'number', heartbeat: 'number' };
 
 type Ended = (error: Error | null) => void;
 
@@ -38,6 +38,7 @@ export abstract class DurableStore extends NativeStore {
     // A store that knows the option asks by itself.
     this.interval = 'heartbeat' in known ? 0 : (heartbeat as number);
     this.given = givenOptions(type, options, known);
+    warnOfUnknown(type, options, [...new Set([...Object.keys(known), 'heartbeat', ...COMMON])]);
   }
 
   /** Connects, also a store whose connection is lost: that one is given up once there is a new one. */

@@ -1,10 +1,11 @@
 import { callOrPromise } from '../callback';
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { jsonText } from './codec';
 import { DurableStore } from './durableStore';
+import { givenOptions, type Kind } from './given';
 
 /** The options of `type: 'dynamodb'`. The names and defaults are node-eventstore’s; what it lacks is off by default. */
-export interface DynamoOptions extends Options {
+export interface DynamoOptions extends DurableOptions {
   type: 'dynamodb';
   /** Default: what `AWS_REGION` or the profile says, else `'us-west-2'`. */
   region?: string;
@@ -17,6 +18,11 @@ export interface DynamoOptions extends Options {
   sessionToken?: string;
   /** The profile of AWS’s configuration files. */
   profile?: string;
+  /**
+   * What node-eventstore hands to its driver: where DynamoDB is and who asks there. What is given beside it comes first; what
+   * it says of the driver’s own work has no effect.
+   */
+  endpointConf?: EndpointConf;
   /** `dynamodb://us-west-2/events`, instead of region and table; what is given beside it comes first. */
   url?: string;
   /** Default: `'events'`. */
@@ -46,6 +52,8 @@ export interface DynamoOptions extends Options {
    * which reads the whole table. Default: true.
    */
   nodeEventstoreWrites?: boolean;
+  /** Give every event a global position. Default: false. */
+  trackPosition?: boolean;
   /** Whether undispatched events are kept. Without, none is ever undispatched. Default: true. */
   useUndispatchedEventsTable?: boolean;
   /** Whether an events’ table that is made has a stream. */
@@ -58,12 +66,40 @@ export interface DynamoOptions extends Options {
   attempts?: number;
 }
 
+/** Where DynamoDB is and who asks there, by the names that the driver `aws-sdk` has for it. */
+export interface EndpointConf {
+  endpoint?: string;
+  region?: string;
+  accessKeyId?: string;
+  secretAccessKey?: string;
+  sessionToken?: string;
+  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  [other: string]: unknown;
+}
+
+const KEYS = { accessKeyId: 'string', secretAccessKey: 'string', sessionToken: 'string' } as const;
+
+/** What `endpointConf` says. @throws TypeError where it can’t be that. */
+function placeOf(conf: unknown): { place: object; keys: object } {
+  const given = (part: unknown, path: string, known: Record<string, Kind>): object => {
+    if (typeof part !== 'object' || part === null)
+      throw new TypeError(`the option ${path} of type 'dynamodb' must be an object`);
+    return givenOptions('dynamodb', part as Record<string, unknown>, known, `${path}.`);
+  };
+  const place = given(conf, 'endpointConf', { endpoint: 'string', region: 'string' });
+  const { credentials } = conf as EndpointConf;
+  const keys = credentials ? given(credentials, 'endpointConf.credentials', KEYS) : given(conf, 'endpointConf', KEYS);
+  return { place, keys };
+}
+
 /** Events in DynamoDB, in node-eventstore’s tables. See {@link DynamoOptions}. */
 export class DynamoStore extends DurableStore {
   protected override readonly codec = jsonText;
 
   constructor(options: Record<string, unknown> = {}) {
     super('dynamodb', options, {
+      // Looked at below.
+      endpointConf: 'ignored',
       url: 'string',
       region: 'string',
       endpoint: 'string',
@@ -92,6 +128,11 @@ export class DynamoStore extends DurableStore {
       responseTimeout: 'number',
       attempts: 'number',
     });
+    const { endpointConf } = options;
+    if (endpointConf === undefined || endpointConf === null) return;
+    const { place, keys } = placeOf(endpointConf);
+    const hasKeys = 'accessKeyId' in this.given || 'secretAccessKey' in this.given;
+    Object.assign(this.given, { ...place, ...(hasKeys ? {} : keys), ...this.given });
   }
 
   /** Deletes the tables, with everything in them. */

@@ -1,4 +1,4 @@
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { addon, type NativeHandle } from './addon';
 import { jsonText } from './codec';
 import { DurableStore } from './durableStore';
@@ -10,7 +10,7 @@ import { type Log, logOf, type LogOption, tell } from './elasticLog';
  * The options of `type: 'elasticsearch'` and `type: 'opensearch'`, which are one. The names and defaults are
  * node-eventstore’s; what it lacks is off by default.
  */
-export interface ElasticOptions extends Options {
+export interface ElasticOptions extends DurableOptions {
   type: 'elasticsearch' | 'opensearch';
   /**
    * A client of the packages `elasticsearch`, `@elastic/elasticsearch` or `@opensearch-project/opensearch`. Every request
@@ -64,8 +64,6 @@ export interface ElasticOptions extends Options {
   responseTimeout?: number;
   /** How often a request that the server was too busy for, or that got no answer, is sent. Default: 10. */
   attempts?: number;
-  /** Ask the server so often, in ms, whether it is there. No answer within half of it disconnects. */
-  heartbeat?: number;
 }
 
 /** Events in Elasticsearch or OpenSearch, in node-eventstore’s index where there is one. See {@link ElasticOptions}. */
@@ -77,6 +75,11 @@ export class ElasticStore extends DurableStore {
   constructor(options: Record<string, unknown> = {}) {
     const type = options.type === 'opensearch' ? 'opensearch' : 'elasticsearch';
     super(type, options, {
+      // Looked at below.
+      client: 'ignored',
+      host: 'ignored',
+      hosts: 'ignored',
+      log: 'ignored',
       url: 'string',
       auth: { username: 'string', password: 'string', apiKey: 'string' },
       apiKey: 'string',

@@ -1,6 +1,7 @@
 /**
- * What an option must be: a text, a whole number from 0 on (also as text, as in `process.env`), text that may be a number,
- * yes or no, PEM (text or a Buffer of it), an object of such options or a list of such objects; or one without meaning here.
+ * What an option must be: a text, a whole number (also as text, as in `process.env`), a port, text that may be a number,
+ * yes or no, PEM (text or a Buffer of it), an object of such options or a list of such objects; or anything, where it has no
+ * meaning or somebody else looks at it.
  */
 export type Kind = keyof typeof named | Kinds | readonly [Kinds];
 
@@ -10,7 +11,8 @@ interface Kinds {
 
 const named = {
   string: 'a string',
-  number: 'a whole number from 0 on',
+  number: 'a whole number from 0 to 4,294,967,295',
+  port: 'a whole number from 0 to 65,535',
   text: 'a string or a whole number from 0 on',
   boolean: 'true or false',
   pem: 'PEM, as a string or a Buffer',
@@ -20,13 +22,32 @@ const named = {
 function valueOf(value: unknown, kind: keyof typeof named): unknown {
   if (kind === 'pem') return value instanceof Uint8Array ? Buffer.from(value).toString() : valueOf(value, 'string');
   if (kind === 'text') return typeof value === 'string' ? value : valueOf(value, 'number')?.toString();
-  if (kind !== 'number') return typeof value === kind ? value : undefined;
+  if (kind !== 'number' && kind !== 'port') return typeof value === kind ? value : undefined;
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-  return Number.isSafeInteger(number) && (number as number) >= 0 ? number : undefined;
+  const most = 2 ** (kind === 'port' ? 16 : 32) - 1;
+  return Number.isInteger(number) && (number as number) >= 0 && (number as number) <= most ? number : undefined;
 }
 
 function isList(kind: Kinds | readonly [Kinds]): kind is readonly [Kinds] {
   return Array.isArray(kind);
+}
+
+const warned = new Set<string>();
+
+/**
+ * Warns of options that have no effect, because nobody knows their names: one may be misspelt. Once for the same ones: many
+ * stores may be made with them. Their values are not told.
+ */
+export function warnOfUnknown(type: string, options: Record<string, unknown>, known: string[]): void {
+  const unknown = Object.keys(options).filter((name) => !known.includes(name) && (options[name] ?? null) !== null);
+  if (unknown.length === 0) return;
+  const [them, have] = unknown.length === 1 ? ['option', 'has'] : ['options', 'have'];
+  const message =
+    `the ${them} ${unknown.join(', ')} of type '${type}' ${have} no effect, as there is none of that name: ` +
+    `there are ${known.join(', ')}`;
+  if (warned.has(message)) return;
+  warned.add(message);
+  process.emitWarning(message, 'AnnalsWarning');
 }
 
 /** The options within each of a list. @throws TypeError where it is none, or they are none. */

@@ -1,11 +1,11 @@
-import { AzureTableStore } from './azuretable';
-import { DynamoStore } from './dynamodb';
-import { ElasticStore } from './elasticsearch';
-import { InMemoryStore } from './inmemory';
-import { MongoStore } from './mongodb';
-import { RedisStore } from './redis';
-import { SqliteStore } from './sqlite';
-import { TingoStore } from './tingodb';
+import { type AzureTableOptions, AzureTableStore } from './azuretable';
+import { type DynamoOptions, DynamoStore } from './dynamodb';
+import { type ElasticOptions, ElasticStore } from './elasticsearch';
+import { type InMemoryOptions, InMemoryStore } from './inmemory';
+import { type MongoOptions, MongoStore } from './mongodb';
+import { type RedisOptions, RedisStore } from './redis';
+import { type SqliteOptions, SqliteStore } from './sqlite';
+import { type TingoOptions, TingoStore } from './tingodb';
 
 /**
  * The stores of this package, by the `type` that names them. One more is a class that extends `DurableStore`, an entry
@@ -25,3 +25,14 @@ export const nativeStores = {
 
 /** The `type` of a store of this package. */
 export type NativeType = keyof typeof nativeStores;
+
+/** The options of a store of this package. */
+export type NativeOptions =
+  | AzureTableOptions
+  | DynamoOptions
+  | ElasticOptions
+  | InMemoryOptions
+  | MongoOptions
+  | RedisOptions
+  | SqliteOptions
+  | TingoOptions;

@@ -1,8 +1,17 @@
+import type { CommonOptions } from '../options';
 import { addon } from './addon';
 import { reviveDates } from './codec';
 import { type Callback, Crossing } from './crossing';
 import type { StoredSnapshot } from './envelope';
-import { NativeStore } from './nativeStore';
+import { warnOfUnknown } from './given';
+import { COMMON, NativeStore } from './nativeStore';
+
+/** The options of `type: 'inmemory'`, the default. */
+export interface InMemoryOptions extends CommonOptions {
+  type?: 'inmemory';
+  /** Give every event a global position. Default: false. */
+  trackPosition?: boolean;
+}
 
 /** Everything in memory, as long as the object lives: also across disconnect and connect. */
 export class InMemoryStore extends NativeStore {
@@ -10,6 +19,7 @@ export class InMemoryStore extends NativeStore {
 
   constructor(options: Record<string, unknown> = {}) {
     super(options);
+    warnOfUnknown('inmemory', options, ['trackPosition', ...COMMON]);
     this.crossing = new Crossing(addon().openMemory(Boolean(options.trackPosition)));
   }
 

@@ -1,4 +1,4 @@
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { mongoJson } from './bson';
 import type { Callback } from './crossing';
 import type { Kind } from './given';
@@ -75,7 +75,7 @@ type DriverOptions = {
 };
 
 /** The options of `type: 'mongodb'`. The names and defaults are node-eventstore's; what it lacks is off by default. */
-export interface MongoOptions extends Options {
+export interface MongoOptions extends DurableOptions {
   type: 'mongodb';
   /** Default: `'localhost'`. */
   host?: string;
@@ -98,12 +98,12 @@ export interface MongoOptions extends Options {
   snapshotsCollectionName?: string;
   /** Default: `'transactions'`. */
   transactionsCollectionName?: string;
-  /** Gives every event a position, from the counter in this collection. `trackPosition` does so by `'positions'`. */
+  /** Gives every event a position, from the counter in this collection. */
   positionsCollectionName?: string;
+  /** Give every event a global position, counted in the collection `positions`. Default: false. */
+  trackPosition?: boolean;
   /** How long an answer may take, in ms. Default: 30,000. */
   responseTimeout?: number;
-  /** Ask the server so often, in ms, whether it is there. No answer within half of it disconnects. */
-  heartbeat?: number;
   /** Uses TLS, as `options.ssl` does. */
   ssl?: boolean;
   /** Options of the driver, by the names that they have for it, as far as they are its connection’s. */
@@ -116,14 +116,16 @@ export interface MongoOptions extends Options {
  * A connection that is lost is made again by itself, with `disconnect` and `connect` emitted.
  */
 export class MongoStore extends TransactionalStore {
+  /** Connecting fails by itself when the option timeout is over. */
+  readonly keepsTime = true;
   protected override readonly codec = mongoJson;
 
   constructor(options: Record<string, unknown> = {}) {
     super('mongodb', options, {
       url: 'string',
-      servers: [{ host: 'string', port: 'number' }],
+      servers: [{ host: 'string', port: 'port' }],
       host: 'string',
-      port: 'number',
+      port: 'port',
       dbName: 'string',
       username: 'string',
       password: 'string',

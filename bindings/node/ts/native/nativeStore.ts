@@ -42,6 +42,9 @@ interface Read {
   cursor?: string | null;
 }
 
+/** The names of options that every store has. */
+export const COMMON = ['type', 'timeout', 'maxSnapshotsCount', 'emitStoreEvents'];
+
 /** The most events to take across at once. */
 const BATCH = 1000;
 

@@ -1,10 +1,10 @@
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { plainJson } from './codec';
 import type { Callback } from './crossing';
 import { DurableStore } from './durableStore';
 
 /** The options of `type: 'redis'`. The names and defaults are node-eventstore's; what it lacks is off by default. */
-export interface RedisOptions extends Options {
+export interface RedisOptions extends DurableOptions {
   type: 'redis';
   /** Default: `'localhost'`. */
   host?: string;
@@ -34,12 +34,12 @@ export interface RedisOptions extends Options {
   eventsCollectionName?: string;
   /** Default: `'snapshots'`. */
   snapshotsCollectionName?: string;
+  /** Give every event a global position. Default: false. */
+  trackPosition?: boolean;
   /** Whether the server is a node of a Redis Cluster. The prefix then has a hash tag, as `{shop}` is one. */
   cluster?: boolean;
   /** How long an answer may take, in ms. Default: 30,000. */
   responseTimeout?: number;
-  /** Ask the server so often, in ms, whether it is there. No answer within half of it disconnects. */
-  heartbeat?: number;
   /** How many replicas must have a commit before it is acknowledged. */
   waitReplicas?: number;
   /** How long they may take, in ms. Default: 1,000. */
@@ -53,6 +53,8 @@ export interface RedisOptions extends Options {
  * second or two.
  */
 export class RedisStore extends DurableStore {
+  /** Connecting fails by itself when the option timeout is over. */
+  readonly keepsTime = true;
   protected override readonly codec = plainJson;
 
   constructor(options: Record<string, unknown> = {}) {
@@ -61,7 +63,7 @@ export class RedisStore extends DurableStore {
       socket: 'string',
       path: 'string',
       host: 'string',
-      port: 'number',
+      port: 'port',
       db: 'number',
       username: 'string',
       user: 'string',

@@ -1,9 +1,9 @@
-import type { Options } from '../options';
+import type { DurableOptions } from '../options';
 import { tingoJson } from './bson';
 import { TransactionalStore } from './transactionalStore';
 
 /** The options of `type: 'tingodb'`. The names are node-eventstore's; what it lacks is off by default. */
-export interface TingoOptions extends Options {
+export interface TingoOptions extends DurableOptions {
   type: 'tingodb';
   /** The folder of the files. node-eventstore’s default, the folder of its own package, is not kept: name one. */
   dbPath?: string;
@@ -15,8 +15,10 @@ export interface TingoOptions extends Options {
   snapshotsCollectionName?: string;
   /** Default: `'transactions'`. */
   transactionsCollectionName?: string;
-  /** Gives every event a position, and keeps the last one in this collection. `trackPosition` does so in `'positions'`. */
+  /** Gives every event a position, and keeps the last one in this collection. */
   positionsCollectionName?: string;
+  /** Give every event a global position, counted in the collection `positions`. Default: false. */
+  trackPosition?: boolean;
   /**
    * What an acknowledged commit survives: loss of power (`'full'`, the default), or the death of the process only, as with
    * node-eventstore (`'normal'`).
