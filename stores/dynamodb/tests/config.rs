@@ -5,16 +5,10 @@ use std::time::Duration;
 
 use annals_core::ErrorKind;
 use annals_dynamodb::{Capacity, Credentials, DynamoConfig, DynamoStore};
+use annals_testkit::tools::refusal;
 
 fn config(url: &str) -> DynamoConfig {
     url.parse().unwrap()
-}
-
-fn refusal(url: &str) -> String {
-    let error = url.parse::<DynamoConfig>().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{error:?}");
-    assert!(!error.is_retryable());
-    format!("{error} {error:?}")
 }
 
 #[test]
@@ -67,7 +61,7 @@ fn what_can_not_be_read_is_refused_by_name() {
         ("http://r", "dynamodb://"),
         ("", "dynamodb://"),
     ] {
-        let said = refusal(url);
+        let said = refusal::<DynamoConfig>(url);
         assert!(said.contains(says), "{url}: {said}");
     }
 }
@@ -111,7 +105,7 @@ async fn secrets_are_not_told() {
         "http://ann:s3cr3t@r",
         "dynamodb://ann:s3cr3t@[::1",
     ] {
-        let said = refusal(url);
+        let said = refusal::<DynamoConfig>(url);
         assert!(!said.contains("s3cr3t"), "{url}: {said}");
     }
 }

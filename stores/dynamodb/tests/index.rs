@@ -11,8 +11,7 @@ use annals_core::{
 };
 use annals_dynamodb::{DynamoConfig, DynamoStore};
 use aws_sdk_dynamodb::types::AttributeValue;
-use common::old::{Old, assert_same};
-use common::{all, append, assert_whole, at, client, commit, ids, open, order};
+use common::{all, append, assert_same, assert_whole, at, client, commit, ids, open, order, start};
 use serde_json::json;
 
 /// The keys of the index's items.
@@ -109,7 +108,7 @@ async fn it_is_made_where_it_is_asked_for_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_node_eventstore_writes_is_taken_in() {
     let config = common::config().await.index(true);
-    let mut old = tokio::task::block_in_place(|| Old::start(&config));
+    let mut old = tokio::task::block_in_place(|| start(&config));
     let stream = |n: usize| StreamId::new(format!("theirs-{n}")).context("c").aggregate("a");
     let before = open(&config).await;
     for n in 0..3 {

@@ -6,8 +6,8 @@ mod common;
 use annals_core::{
     ExpectedRevision, Filter, Payload, Read, Snapshot, SnapshotQuery, SnapshotVersion, Store as _, StreamId,
 };
-use common::old::{Old, assert_same, payloads, query};
-use common::{all, append, assert_whole, at, commit, open, order, revisions};
+use annals_test_interchange::{payloads, query};
+use common::{all, append, assert_same, assert_whole, at, commit, open, order, revisions, start};
 use serde_json::{Value, json};
 
 /// Streams with odd names.
@@ -27,7 +27,7 @@ fn streams() -> Vec<StreamId> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_wrote_is_read() {
     let config = common::config().await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for stream in streams() {
         let payloads: Vec<_> = (0..12).map(|n| json!({ "n": n, "at": "2020-02-29T12:00:00.250Z" })).collect();
         let last = old.ask("commit", json!({ "query": query(&stream), "payloads": payloads })).as_u64().unwrap();
@@ -71,7 +71,7 @@ async fn what_it_wrote_is_read() {
 async fn snapshots_of_either_are_found_by_the_other() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let newest = |max_revision| SnapshotQuery { scope: order().into(), max_revision };
     old.commit(&order(), 12);
     for (revision, version) in [(json!("10"), json!(1)), (json!(9), json!("2.1")), (json!(2), Value::Null)] {
@@ -107,7 +107,7 @@ async fn snapshots_of_either_are_found_by_the_other() {
 async fn what_we_write_it_reads() {
     let config = common::config().await.positions(true);
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     for (n, stream) in (0..).zip(streams()) {
         let first = commit(stream.clone(), &format!("first-{n}"), 3).with_stamp(at(1_600_000_000_000 + n));
         store.commit(first).await.unwrap();
@@ -136,7 +136,7 @@ async fn what_we_write_it_reads() {
 async fn both_commit_to_one_stream_in_turn() {
     let config = common::config().await;
     let store = open(&config).await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     let mut last = None;
     for n in 0..20 {
         let seen = all(&store, Read::stream(order())).await;
@@ -163,16 +163,15 @@ async fn both_commit_to_one_stream_in_turn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_left_half_done_is_a_commit_of_what_is_there() {
     let config = common::config().await;
-    let mut old = Old::start(&config);
+    let mut old = start(&config);
     old.commit(&order(), 2);
     // Each event is two writes: the third one's copy is missing.
-    old.tell("die", json!({ "query": query(&order()), "payloads": payloads(5), "after": 5 }));
-    assert_eq!(old.hear(), None);
+    old.die(json!({ "query": query(&order()), "payloads": payloads(5), "after": 5 }));
     let store = open(&config).await;
     let events = all(&store, Read::stream(order())).await;
     assert_eq!(events.len(), 5);
     assert_whole(&events);
     assert_eq!(all(&store, Read::undispatched()).await.len(), 4);
     assert_eq!(append(&store, order(), "next", 2).await.last_revision(), 6);
-    assert_eq!(Old::start(&config).commit(&order(), 1), 7);
+    assert_eq!(start(&config).commit(&order(), 1), 7);
 }

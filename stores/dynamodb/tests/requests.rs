@@ -4,10 +4,10 @@
 mod common;
 
 use annals_core::{Commit, Filter, NewEvent, Order, Payload, Read, Store as _, StreamId, Text};
+use annals_test_interchange::query;
 use annals_test_servers::DynamoServer;
 use common::gateway::Gateway;
-use common::old::{Old, query};
-use common::{all, append, commit, named, open, order};
+use common::{all, append, commit, named, open, order, start};
 use serde_json::json;
 
 /// Names and counts, as `{"Query": 1}` shows them.
@@ -159,7 +159,7 @@ async fn requests_with_an_index() {
 async fn requests_of_node_eventstore() {
     let server = DynamoServer::start().await;
     let gateway = Gateway::start(server.address()).await;
-    let mut old = tokio::task::block_in_place(|| Old::start(&named(&gateway.url(), "")));
+    let mut old = tokio::task::block_in_place(|| start(&named(&gateway.url(), "")));
     for size in [1_usize, 10, 60] {
         let stream = StreamId::new(format!("of-{size}")).aggregate("a").context("c");
         gateway.begin();

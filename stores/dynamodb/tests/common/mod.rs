@@ -9,17 +9,16 @@
 )]
 
 pub mod gateway;
-pub mod old;
 
-use std::sync::Arc;
-
-use annals_core::{DynStore, Result};
+use annals_core::{RecordedEvent, Result};
 use annals_dynamodb::{DynamoConfig, DynamoStore};
+use annals_test_interchange::Old;
 use annals_test_servers::{DynamoServer, SharedDynamo};
 pub use annals_testkit::tools::*;
 use annals_testkit::{Opened, Subject};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::{Client, Config};
+use serde_json::{Value, json};
 
 /// What the conformance kit looks at.
 pub struct Dynamo {
@@ -30,15 +29,8 @@ pub struct Dynamo {
 impl Subject for Dynamo {
     async fn open(&self, positions: bool) -> Result<Opened> {
         let config = config().await.positions(positions).index(self.index);
-        let store = reopen(config.clone()).await?;
-        let again =
-            move || -> futures::future::BoxFuture<'static, Result<DynStore>> { Box::pin(reopen(config.clone())) };
-        Ok(Opened { store, again: Some(Box::new(again)) })
+        Opened::by(move || DynamoStore::open(config.clone())).await
     }
-}
-
-async fn reopen(config: DynamoConfig) -> Result<DynStore> {
-    Ok(Arc::new(DynamoStore::open(config).await?))
 }
 
 /// The options of a store that nobody else has.
@@ -70,4 +62,21 @@ pub fn client(config: &DynamoConfig) -> Client {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
+}
+
+/// npm eventstore on the tables of a store.
+pub fn start(config: &DynamoConfig) -> Old {
+    let options = json!({
+        "endpoint": config.endpoint,
+        "eventsTableName": config.events_table,
+        "snapshotsTableName": config.snapshots_table,
+        "undispatchedEventsTableName": config.undispatched_table,
+    });
+    Old::start("dynamodb", options)
+}
+
+/// Fails unless both see the same events. It keeps neither what follows in the commit, nor a position, nor a stream's id
+/// beside the aggregate's.
+pub fn assert_same(of_ours: &[RecordedEvent], of_theirs: &Value) {
+    annals_test_interchange::assert_same(of_ours, of_theirs, &["restInCommitStream", "position", "streamId"]);
 }
