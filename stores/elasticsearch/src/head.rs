@@ -199,7 +199,8 @@ impl Heads {
 
     /// Whether this very head is remembered, and so what it says is in place.
     pub(crate) fn knows(&self, head: &Head) -> bool {
-        self.lock().of(&head.aggregate_id).is_some_and(|known| known.guard == head.guard)
+        let is_it = |known: &Head| known.guard == head.guard && known.streams == head.streams;
+        self.lock().of(&head.aggregate_id).is_some_and(is_it)
     }
 
     /// Remembers a head that was come across, unless a newer one is known. Its record is its writer's to take out.

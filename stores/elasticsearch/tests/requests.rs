@@ -16,7 +16,8 @@ use tokio::sync::Barrier;
 /// Whether it takes out the records of heads whose commits are in place, as the store does by itself now and then.
 fn is_tidying(request: &Request) -> bool {
     let body = request.body.as_ref().map_or("", |body| body.text());
-    body.contains(r#""pending":false"#) && ![r#""pending":true"#, r#""commitId""#].iter().any(|part| body.contains(part))
+    body.contains(r#""pending":false"#)
+        && ![r#""pending":true"#, r#""commitId""#].iter().any(|part| body.contains(part))
 }
 
 /// Counts requests by what they ask.
