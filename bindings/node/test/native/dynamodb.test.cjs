@@ -129,6 +129,8 @@ test('what npm eventstore hands to its driver says where and who, behind what is
     { endpointConf: { endpoint, region: 'r', accessKeyId: 'nobody' }, region, ...keys },
   ].entries())
     assert.equal(await count(options), n + 1, inspect(options));
+  const another = { type: 'dynamodb', ...keys, endpointConf: { ...keys, sessionToken: 'of another' } };
+  assert.equal(eventstore.createStore(another).given.sessionToken, undefined);
   for (const [endpointConf, message] of [
     ['http://there', /endpointConf.*must be an object/],
     [{ endpoint: 7 }, /endpointConf\.endpoint.*a string/],

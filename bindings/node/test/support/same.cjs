@@ -60,7 +60,7 @@ const plain = (value, depth = 0) => {
 /** Runs `call(callback)`; what it threw, or what the callback was given. */
 const ask = (call) =>
   new Promise((resolve) => {
-    const late = setTimeout(resolve, 5000, 'never called back');
+    const late = setTimeout(resolve, 30_000, 'never called back');
     const settle = (answer) => (clearTimeout(late), resolve(answer));
     try {
       call((...args) => settle(plain(args[0] ? [args[0]] : [null, ...args.slice(1)])));

@@ -33,7 +33,7 @@ async function open(options) {
 
 /** Waits until a condition holds. */
 async function until(condition, what = String(condition)) {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
