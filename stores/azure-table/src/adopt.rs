@@ -113,7 +113,7 @@ impl AzureTableStore {
         }
         let Some(last) = whole.iter().map(|old| old.event.stream_revision).max() else { return Ok(0) };
         let found: Vec<_> = whole.iter().map(|old| old.event.clone()).collect();
-        self.put_places(&found, false).await?;
+        self.put_places(&found, None).await?;
         for pack in pack(by_id) {
             self.client.transact(&self.tables.index, &pack).await?.map_err(|refusal| refusal.into_error())?;
         }
@@ -197,7 +197,7 @@ impl AzureTableStore {
             if head.last.is_some_and(|there| there >= last) {
                 return Ok(());
             }
-            let change = [head_change(stream, &head, Some(last))];
+            let change = [head_change(stream, &head, Some(last), None)];
             if self.client.transact(&self.tables.index, &change).await?.is_ok() {
                 self.heads.take(stream);
                 return Ok(());

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::AzureTableConfig;
 use crate::batch::{self, Change, Row, json};
-use crate::error::{Refusal, closed, damaged, unanswered};
+use crate::error::{Refusal, closed, damaged, is_untrusted, unanswered};
 use crate::sign::Credentials;
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -252,7 +252,7 @@ impl Client {
                 }
                 Ok(Err(refusal)) if refusal.may_pass() => return Err(refusal.into_error()),
                 Ok(Err(refusal)) => return Ok(Err(refusal)),
-                Err(error) if tries < TRIES && !error.is_timeout() && !error.is_builder() => {
+                Err(error) if tries < TRIES && !error.is_timeout() && !error.is_builder() && !is_untrusted(&error) => {
                     tracing::debug!(endpoint = self.address, error = %error.without_url(), tries, "a request is repeated");
                 }
                 Err(error) => return Err(unanswered(error).with_context("azure", &self.address)),

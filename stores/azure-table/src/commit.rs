@@ -58,8 +58,7 @@ impl AzureTableStore {
             let mut pending = Pending::of(&events, &attempt);
             match self.put(&commit, &head, &mut pending, &events).await? {
                 Put::Written(head) => {
-                    self.finish(&pending, &events).await?;
-                    if head.etag.is_some() {
+                    if let Some(head) = self.finish(&pending, &events, head).await? {
                         self.heads.saw(&stream, head);
                     }
                     return Ok(Committed { events, repeated: false });
@@ -85,35 +84,40 @@ impl AzureTableStore {
     pub(crate) async fn head(&self, stream: &StreamId) -> Result<Head> {
         for looks in 0.. {
             let (head, pending) = self.end_of(stream).await?;
-            if pending.is_empty() {
-                return Ok(head);
-            }
+            let Some(pending) = pending else { return Ok(head) };
             if looks < PATIENCE {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=1 << looks.min(5)))).await;
                 continue;
             }
-            for pending in pending {
-                self.take_over(&pending).await?;
-            }
+            self.take_over(&pending, Some(head)).await?;
         }
         Ok(Head::default())
     }
 
-    /// Where a stream ends, and what of it is not yet in all tables.
-    async fn end_of(&self, stream: &StreamId) -> Result<(Head, Vec<Pending>)> {
-        let (partition, key) = (kind(stream), head_key(stream));
-        let head = self.client.get(&self.tables.index, &partition, &key);
-        let (head, pending) = tokio::try_join!(head, self.pending_of(stream))?;
-        let head = head.map(|(row, etag)| Head { last: number(&row, "last"), etag: Some(etag) });
-        Ok((head.unwrap_or_default(), pending))
+    /// Where a stream ends, and the commit of it that is not yet in all tables. (Nobody commits to a stream before its last
+    /// commit is.) One request where there is none.
+    pub(crate) async fn end_of(&self, stream: &StreamId) -> Result<(Head, Option<Pending>)> {
+        let mut before = None;
+        loop {
+            let found = self.client.get(&self.tables.index, &kind(stream), &head_key(stream)).await?;
+            let Some((row, etag)) = found else { return Ok((Head::default(), None)) };
+            let head = Head { last: number(&row, "last"), etag: Some(etag) };
+            let Some(first) = number(&row, "pending") else { return Ok((head, None)) };
+            if let Some(pending) = self.pending_at(stream, first).await? {
+                return Ok((head, Some(pending)));
+            }
+            // It was done in between, and the end says so by now; or who did it could not say so.
+            if before == head.etag {
+                return Ok((head, None));
+            }
+            before = head.etag;
+        }
     }
 
-    /// What of a stream is not yet in all tables: one request.
-    pub(crate) async fn pending_of(&self, stream: &StreamId) -> Result<Vec<Pending>> {
-        let (partition, from) = (kind(stream), format!("w{}:", layout::stream_key(stream)));
-        let filter = format!("PartitionKey eq '{partition}' and RowKey ge '{from}' and RowKey lt '{from}x'");
-        let rows = self.client.query_all(&self.tables.index, &Query::of(filter)).await?;
-        rows.iter().map(Pending::read).collect()
+    /// The commit that begins at a revision, if it is not yet in all tables.
+    pub(crate) async fn pending_at(&self, stream: &StreamId, first: u64) -> Result<Option<Pending>> {
+        let found = self.client.get(&self.tables.index, &kind(stream), &layout::pending_key(stream, first)).await?;
+        found.map(|(row, _)| Pending::read(&row)).transpose()
     }
 
     /// The transaction that decides.
@@ -121,7 +125,7 @@ impl AzureTableStore {
         let stream = &commit.stream;
         let partition = kind(stream);
         let last = events.last().map(|event| event.stream_revision);
-        let mut changes = vec![head_change(stream, head, last)];
+        let mut changes = vec![head_change(stream, head, last, Some(pending.first))];
         let mut by_id = keyed(Row::new(), &partition, &layout::commit_key(stream, &commit.id));
         by_id.insert("first".into(), pending.first.into());
         by_id.insert("count".into(), pending.count.into());
@@ -132,7 +136,7 @@ impl AzureTableStore {
         });
         let mut parts = Vec::new();
         if is_one_transaction(events) {
-            changes.extend(events.iter().flat_map(|event| places(event, false)).map(Change::Insert));
+            changes.extend(events.iter().flat_map(|event| places(event, None)).map(Change::Insert));
         } else {
             parts = self.put_parts(pending, events).await?;
             pending.parts = parts.len();
@@ -226,25 +230,28 @@ impl AzureTableStore {
     }
 }
 
-/// Moves a stream's end.
-pub(crate) fn head_change(stream: &StreamId, head: &Head, last: Option<u64>) -> Change {
+/// Moves a stream's end. `pending`: where the commit begins that is not yet in all tables.
+pub(crate) fn head_change(stream: &StreamId, head: &Head, last: Option<u64>, pending: Option<u64>) -> Change {
     let mut row = keyed(Row::new(), &kind(stream), &head_key(stream));
     row.insert("aggregateId".into(), (*stream.aggregate_id).into());
     row.insert("last".into(), last.map_or(Value::Null, Value::from));
+    // What is null stays as it was.
+    row.insert("pending".into(), pending.map_or(Value::from(-1), Value::from));
     match &head.etag {
         Some(etag) => Change::Merge(row, etag.clone()),
         None => Change::Insert(row),
     }
 }
 
-/// An event in the order of time, and its place in the opposite one.
-pub(crate) fn places(event: &RecordedEvent, is_split: bool) -> [Row; 2] {
+/// An event in the order of time, and its place in the opposite one. `split`: how many events its commit has, where they
+/// are written by more than one transaction.
+pub(crate) fn places(event: &RecordedEvent, split: Option<usize>) -> [Row; 2] {
     let (partition, at) = (kind(&event.stream), layout::time_key(event));
     let mut whole = keyed(columns(event), &partition, &format!("a{at}"));
     let mut place = keyed(Row::new(), &partition, &format!("d{}", layout::complement(&at)));
     place.insert("streamRevision".into(), event.stream_revision.into());
-    if is_split {
-        whole.insert("split".into(), true.into());
+    if let Some(count) = split {
+        whole.insert("split".into(), count.into());
     }
     [whole, place]
 }

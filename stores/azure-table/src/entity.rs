@@ -64,7 +64,7 @@ pub(crate) fn date(stamp: Timestamp) -> String {
 
 /// A text in one property, as node-eventstore has it, or else in as many as it takes.
 fn put_text(row: &mut Row, name: &str, text: &str) {
-    let parts = split(text);
+    let parts = pieces(text);
     if let [only] = *parts {
         row.insert(name.into(), only.into());
         return;
@@ -76,7 +76,7 @@ fn put_text(row: &mut Row, name: &str, text: &str) {
     }
 }
 
-fn split(text: &str) -> Vec<&str> {
+fn pieces(text: &str) -> Vec<&str> {
     let (mut parts, mut start, mut units) = (Vec::new(), 0, 0);
     for (at, c) in text.char_indices() {
         if units + c.len_utf16() > MAX_TEXT {
@@ -137,9 +137,9 @@ pub(crate) fn stream(row: &Row) -> Result<StreamId> {
         .aggregate(part("aggregate")))
 }
 
-/// Whether the events of a commit are written by more than one transaction, so that a part of them may be seen.
-pub(crate) fn is_split(row: &Row) -> bool {
-    row.contains_key("split")
+/// How many events a commit has, where they are written by more than one transaction, so that a part of them may be seen.
+pub(crate) fn split(row: &Row) -> Option<u64> {
+    number(row, "split")
 }
 
 /// Whether we wrote an event or looked at it.

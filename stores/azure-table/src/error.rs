@@ -59,6 +59,11 @@ impl Refusal {
 /// What a request becomes that got no answer. The address may have a SAS token in it: it is left out.
 pub(crate) fn unanswered(error: reqwest::Error) -> Error {
     let error = error.without_url();
+    if is_untrusted(&error) {
+        let message = "Azure Table Storage's certificate is not one that this machine trusts: is the address right? An \
+            authority of your own is trusted where the machine trusts it, or where SSL_CERT_FILE names its file.";
+        return Error::new(ErrorKind::Connection, message).retryable(false).with_source(error);
+    }
     let (kind, message) = if error.is_timeout() {
         (
             ErrorKind::Timeout,
@@ -73,6 +78,22 @@ pub(crate) fn unanswered(error: reqwest::Error) -> Error {
         )
     };
     Error::new(kind, message).with_source(error)
+}
+
+/// Whether a connection failed because of the server's certificate.
+pub(crate) fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        cause = match error.downcast_ref::<std::io::Error>() {
+            // Its own source is what is behind the error in it.
+            Some(error) => error.get_ref().map(|error| error as &dyn std::error::Error),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// What a call to a store that is closed fails with.

@@ -56,11 +56,13 @@ impl Heads {
         known[0].insert(stream.clone(), head);
     }
 
-    /// Notes that a stream has no events, unless more is known of it.
-    pub(crate) fn saw_none(&self, stream: &StreamId) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.iter().all(|known| !known.contains_key(stream)) && known[0].len() < REMEMBERED {
-            known[0].insert(stream.clone(), Head::default());
+    /// Notes what a reader saw of a stream's end, unless more is known of it.
+    pub(crate) fn read(&self, stream: &StreamId, head: Head) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = known.iter().any(|known| known.get(stream).is_some_and(|known| known.last >= head.last));
+        drop(known);
+        if !is_known {
+            self.saw(stream, head);
         }
     }
 

@@ -8,11 +8,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use crate::AzureTableStore;
-use crate::batch::{Change, Row, pack};
+use crate::batch::{Change, MAX_BYTES, MAX_OPERATIONS, Row, pack};
 use crate::client::{Query, quoted};
-use crate::commit::places;
+use crate::commit::{head_change, places};
 use crate::entity::{self, columns, keyed, number, string};
 use crate::error::damaged;
+use crate::heads::Head;
 use crate::layout::{self, kind, pending_key, second_key, time_key};
 
 /// So many requests for one commit are under way at once.
@@ -90,7 +91,7 @@ impl Pending {
         })
     }
 
-    fn is_of(&self, event: &RecordedEvent) -> bool {
+    pub(crate) fn is_of(&self, event: &RecordedEvent) -> bool {
         event.stream == self.stream
             && event.commit_id == self.commit_id
             && (self.first..self.first + self.count).contains(&event.stream_revision)
@@ -98,28 +99,26 @@ impl Pending {
 }
 
 impl AzureTableStore {
-    /// Puts a commit of this process in place, and says so in the index.
-    pub(crate) async fn finish(&self, pending: &Pending, events: &[RecordedEvent]) -> Result<()> {
-        let into_index = async { if pending.parts > 0 { self.put_places(events, true).await } else { Ok(()) } };
-        tokio::try_join!(self.put_events(events), self.put_undispatched(events), into_index)?;
-        self.done(pending).await
+    /// Puts a commit of this process in place, and says so in the index. Gives the stream's end, if it is known then.
+    pub(crate) async fn finish(&self, pending: &Pending, events: &[RecordedEvent], head: Head) -> Result<Option<Head>> {
+        tokio::try_join!(self.put_events(events), self.put_undispatched(events), self.put_parted(pending, events))?;
+        self.done(pending, head).await
     }
 
     /// Puts the commit in place that begins at a revision, if it is not.
     pub(crate) async fn complete(&self, stream: &StreamId, first: u64) -> Result<()> {
-        match self.client.get(&self.tables.index, &kind(stream), &pending_key(stream, first)).await? {
-            Some((row, _)) => self.take_over(&Pending::read(&row)?).await,
+        match self.pending_at(stream, first).await? {
+            Some(pending) => self.take_over(&pending, None).await,
             None => Ok(()),
         }
     }
 
-    /// Puts another writer's commit in place.
-    pub(crate) async fn take_over(&self, pending: &Pending) -> Result<()> {
+    /// Puts another writer's commit in place. `head`: where its stream ends, as far as that was seen with it.
+    pub(crate) async fn take_over(&self, pending: &Pending, head: Option<Head>) -> Result<()> {
         let events = self.events_of(pending).await?;
         if events.len() as u64 != pending.count {
             // Its writer has put it in place, and removed what it was read from.
-            let key = pending_key(&pending.stream, pending.first);
-            return match self.client.get(&self.tables.index, &kind(&pending.stream), &key).await? {
+            return match self.pending_at(&pending.stream, pending.first).await? {
                 None => Ok(()),
                 Some(_) => Err(damaged(format!(
                     "commit {} to {} was begun, and {} of its {} events are in the index.",
@@ -131,21 +130,26 @@ impl AzureTableStore {
             };
         }
         tracing::info!(stream = %pending.stream, commit = %pending.commit_id, "a commit is completed for its writer");
-        if pending.parts > 0 {
-            self.put_places(&events, true).await?;
-        }
+        self.put_parted(pending, &events).await?;
         self.put_events(&events).await?;
         self.put_undispatched(&events).await?;
-        self.done(pending).await
+        let head = match head {
+            Some(head) => head,
+            None => self.end_of(&pending.stream).await?.0,
+        };
+        self.done(pending, head).await.map(drop)
     }
 
     /// Puts the events of another writer's commit where readers see them, and leaves the rest to its writer.
     pub(crate) async fn show(&self, pending: &Pending) -> Result<()> {
         let events = self.events_of(pending).await?;
-        if pending.parts > 0 {
-            self.put_places(&events, true).await?;
-        }
+        self.put_parted(pending, &events).await?;
         self.put_events(&events).await
+    }
+
+    /// Writes the places of a commit's events in the index, where the transaction that decided had no room for them.
+    async fn put_parted(&self, pending: &Pending, events: &[RecordedEvent]) -> Result<()> {
+        if pending.parts > 0 { self.put_places(events, Some(events.len())).await } else { Ok(()) }
     }
 
     async fn events_of(&self, pending: &Pending) -> Result<Vec<RecordedEvent>> {
@@ -179,20 +183,33 @@ impl AzureTableStore {
         Ok(events)
     }
 
-    async fn done(&self, pending: &Pending) -> Result<()> {
-        let partition = kind(&pending.stream);
-        let key = pending_key(&pending.stream, pending.first);
-        if pending.parts == 0 {
-            return self.client.delete(&self.tables.index, &partition, &key).await.map(drop);
+    /// Notes that a commit is in all tables. Gives its stream's end, where that is still what it was.
+    async fn done(&self, pending: &Pending, head: Head) -> Result<Option<Head>> {
+        let (table, partition) = (&self.tables.index, kind(&pending.stream));
+        let parts = (0..pending.parts).map(|n| layout::part_key(&pending.attempt, n));
+        let mut keys: Vec<_> = std::iter::once(pending_key(&pending.stream, pending.first)).chain(parts).collect();
+        let mut done = None;
+        if head.etag.is_some() {
+            let with_head = MAX_OPERATIONS - 1;
+            let rest = keys.split_off(keys.len().min(with_head));
+            let deletes = keys.iter().map(|row| Change::Delete { partition: partition.clone(), row: row.clone() });
+            let changes: Vec<_> =
+                std::iter::once(head_change(&pending.stream, &head, head.last, None)).chain(deletes).collect();
+            if let Ok(etags) = self.client.transact(table, &changes).await? {
+                done = etags.into_iter().next().flatten().map(|etag| Head { etag: Some(etag), ..head });
+                keys.clear();
+            }
+            keys.extend(rest);
         }
-        let keys = std::iter::once(key).chain((0..pending.parts).map(|n| layout::part_key(&pending.attempt, n)));
-        self.delete_rows(&self.tables.index, &partition, keys.collect()).await
+        // Somebody else was at it, too.
+        self.delete_rows(table, &partition, keys).await?;
+        Ok(done)
     }
 
     /// Removes entities of a partition that may be there.
     pub(crate) async fn delete_rows(&self, table: &str, partition: &str, rows: Vec<String>) -> Result<()> {
         let delete = |row: &String| Change::Delete { partition: partition.to_owned(), row: row.clone() };
-        for rows in rows.chunks(crate::batch::MAX_OPERATIONS) {
+        for rows in rows.chunks(MAX_OPERATIONS) {
             let changes: Vec<_> = rows.iter().map(delete).collect();
             if rows.len() > 1 && self.client.transact(table, &changes).await?.is_ok() {
                 continue;
@@ -206,8 +223,8 @@ impl AzureTableStore {
     }
 
     /// Writes the places of events in the index.
-    pub(crate) async fn put_places(&self, events: &[RecordedEvent], is_split: bool) -> Result<()> {
-        let changes = events.iter().flat_map(|event| places(event, is_split)).map(Change::Put).collect();
+    pub(crate) async fn put_places(&self, events: &[RecordedEvent], split: Option<usize>) -> Result<()> {
+        let changes = events.iter().flat_map(|event| places(event, split)).map(Change::Put).collect();
         for pack in pack(changes) {
             self.client.transact(&self.tables.index, &pack).await?.map_err(|refusal| refusal.into_error())?;
         }
@@ -220,7 +237,7 @@ impl AzureTableStore {
         let row = |event: &RecordedEvent, key: &str| {
             let mut row = keyed(columns(event), &layout::key(&event.stream.aggregate_id), key);
             if is_split {
-                row.insert("split".into(), true.into());
+                row.insert("split".into(), events.len().into());
             }
             row
         };
@@ -305,5 +322,5 @@ fn is_same(row: &Row, event: &RecordedEvent) -> bool {
 pub(crate) fn is_one_transaction(events: &[RecordedEvent]) -> bool {
     // Two entities for each in the index, and three more.
     let bytes: usize = events.iter().map(|event| Change::Insert(columns(event)).bytes() + 1_400).sum();
-    events.len() * 2 + 3 <= crate::batch::MAX_OPERATIONS && bytes < crate::batch::MAX_BYTES - 40_000
+    events.len() * 2 + 3 <= MAX_OPERATIONS && bytes < MAX_BYTES - 40_000
 }

@@ -59,7 +59,8 @@ pub(crate) fn foreign() -> Error {
 pub(crate) struct Entry {
     pub(crate) rank: Rank,
     pub(crate) event: RecordedEvent,
-    pub(crate) is_split: bool,
+    /// How many events its commit has, where they are written by more than one transaction, so that a part may be seen.
+    pub(crate) split: Option<u64>,
     pub(crate) is_ours: bool,
     /// Whether its key is not its id's, which another event has.
     pub(crate) is_second: bool,

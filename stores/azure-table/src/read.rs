@@ -1,6 +1,6 @@
 //! Reads of an aggregate id: from node-eventstore's table, where its events are one partition.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use annals_core::{Filter, Order, Page, Read, Result, Scope, StreamId, Text};
 
@@ -8,7 +8,9 @@ use crate::AzureTableStore;
 use crate::batch::Row;
 use crate::client::{Query, quoted};
 use crate::entity::{self, MAX_NUMBER, date};
+use crate::heads::Head;
 use crate::layout;
+use crate::pending::Pending;
 use crate::rank::{Best, Entry, Place, Rank};
 
 /// The most events in one page: with some more, which tell that there is another page, what one request gives.
@@ -17,10 +19,36 @@ pub(crate) const MAX_PAGE: usize = 990;
 /// A page ends once its events have so many bytes.
 const MAX_PAGE_BYTES: usize = 16 << 20;
 
-/// What one look found: what comes first, and whether there was more than one request gives.
+/// What one look found.
 struct Look {
+    /// What comes first.
     entries: Vec<Entry>,
+    /// Whether there was more than one request gives.
     is_long: bool,
+    /// The highest revision that it saw.
+    highest: Option<u64>,
+}
+
+impl Look {
+    /// The first so many of what was found.
+    fn of(found: Vec<Entry>, read: &Read, most: usize, is_long: bool) -> Self {
+        let highest = found.iter().map(|entry| entry.event.stream_revision).max();
+        let mut best = Best::new(most, read.backward);
+        found.into_iter().for_each(|entry| best.add(entry));
+        Self { entries: best.into_entries(), is_long, highest }
+    }
+
+    /// Whether it saw all events of a commit.
+    fn shows(&self, pending: &Pending) -> bool {
+        self.entries.iter().filter(|entry| pending.is_of(&entry.event)).count() as u64 == pending.count
+    }
+
+    /// Whether it saw a stream up to its last revision, or as much of it as is wanted.
+    fn reaches(&self, read: &Read, last: Option<u64>) -> bool {
+        let last = last.map(|last| read.before_revision.map_or(last, |before| last.min(before.saturating_sub(1))));
+        let is_full = read.order == Order::Revision && self.entries.len() > read.limit.min(MAX_PAGE);
+        is_full || last.is_none_or(|last| last < read.from_revision) || self.highest >= last
+    }
 }
 
 /// Commits that were looked after during a read.
@@ -44,47 +72,77 @@ impl AzureTableStore {
         let place = Place::read(read)?;
         let partition = layout::key(aggregate_id);
         let (mut settled, mut adopted) = (Settled::new(), false);
-        let begins = place.is_none();
-        let mut asked = !begins;
-        loop {
-            let (look, pending) = match &read.scope {
-                // What is decided is shown, though it is not everywhere yet.
-                Scope::Stream(stream) if !asked => {
-                    tokio::try_join!(self.look(read, &partition, place.as_ref()), self.pending_of(stream))?
+        let stream = match &read.scope {
+            Scope::Stream(stream) if place.is_none() => Some(stream),
+            _ => None,
+        };
+        // Where the stream ends, once that is known. What is decided is shown, though it is not everywhere yet.
+        let mut end = match stream {
+            Some(stream) if read.backward && read.before_revision.is_none() => {
+                let (head, pending) = self.end_of(stream).await?;
+                if let Some(pending) = pending {
+                    self.show(&pending).await?;
                 }
-                _ => (self.look(read, &partition, place.as_ref()).await?, Vec::new()),
+                Some(head)
+            }
+            _ => None,
+        };
+        loop {
+            let last = end.as_ref().and_then(|head| head.last);
+            let look = self.look(read, &partition, place.as_ref(), last);
+            let look = match (stream, &end) {
+                (Some(stream), None) => {
+                    let (look, (head, pending)) = tokio::try_join!(look, self.end_of(stream))?;
+                    let pending = pending.filter(|pending| !look.shows(pending));
+                    if let Some(pending) = &pending {
+                        self.show(pending).await?;
+                    }
+                    // What was pending when the look began may be done by the time the end was looked at.
+                    let again = pending.is_some() || !look.reaches(read, head.last);
+                    end = Some(head);
+                    if again {
+                        continue;
+                    }
+                    look
+                }
+                _ => look.await?,
             };
-            asked = true;
             if !adopted && look.entries.iter().any(|entry| !entry.is_ours) {
                 self.adopt(&partition, false).await?;
                 adopted = true;
                 continue;
             }
-            if !pending.is_empty() {
-                for pending in pending {
-                    self.show(&pending).await?;
-                }
+            let skip = if place.is_some() { 0 } else { usize::try_from(read.skip).unwrap_or(usize::MAX) };
+            let most = skip.saturating_add(read.limit.min(MAX_PAGE));
+            if self.settle(look.entries.iter(), most, &mut settled).await? {
                 continue;
             }
-            if self.settle(&look.entries, &mut settled).await? {
-                continue;
-            }
-            if let (Scope::Stream(stream), true) = (&read.scope, begins && look.entries.is_empty() && is_of_all(read)) {
-                self.heads.saw_none(stream);
+            if let (Some(stream), Some(head), false) = (stream, end, adopted) {
+                self.heads.read(stream, head);
             }
             return Ok(page(read, place.is_some(), look.entries, look.is_long));
         }
     }
 
-    /// Makes sure that the commits of these events whose parts may be seen one by one are there whole. Whether there were
-    /// any that this read has not looked at: it looks again.
-    pub(crate) async fn settle(&self, entries: &[Entry], settled: &mut Settled) -> Result<bool> {
+    /// Makes sure that the commits whose parts may be seen one by one are there whole, as far as they are among the first
+    /// so many entries and not seen whole. Whether there were any that this read has not looked at: it looks again.
+    pub(crate) async fn settle(
+        &self,
+        entries: impl Iterator<Item = &Entry> + Clone,
+        most: usize,
+        settled: &mut Settled,
+    ) -> Result<bool> {
+        let of = |entry: &Entry| (entry.event.stream.clone(), entry.event.commit_id.clone());
+        let mut seen: HashMap<_, u64> = HashMap::new();
+        for entry in entries.clone().filter(|entry| entry.split.is_some()) {
+            *seen.entry(of(entry)).or_default() += 1;
+        }
         let mut looked = false;
-        for entry in entries.iter().filter(|entry| entry.is_split) {
-            let (stream, commit_id) = (&entry.event.stream, &entry.event.commit_id);
-            if settled.insert((stream.clone(), commit_id.clone())) {
+        for entry in entries.take(most) {
+            let Some(count) = entry.split else { continue };
+            if seen.get(&of(entry)) != Some(&count) && settled.insert(of(entry)) {
                 looked = true;
-                for pending in self.pending_of(stream).await? {
+                if let (_, Some(pending)) = self.end_of(&entry.event.stream).await? {
                     self.show(&pending).await?;
                 }
             }
@@ -92,8 +150,8 @@ impl AzureTableStore {
         Ok(looked)
     }
 
-    /// Looks for the events of one page, and one more.
-    async fn look(&self, read: &Read, partition: &str, place: Option<&Place>) -> Result<Look> {
+    /// Looks for the events of one page, and one more. `last`: the stream's last revision, where that is known.
+    async fn look(&self, read: &Read, partition: &str, place: Option<&Place>, last: Option<u64>) -> Result<Look> {
         let limit = read.limit.min(MAX_PAGE);
         let by_revision = read.order == Order::Revision && (place.is_some() || read.skip == 0);
         let base = format!("PartitionKey eq {}{}", quoted(partition), parts_filter(&read.scope));
@@ -106,17 +164,18 @@ impl AzureTableStore {
             let to = (from + limit as u64 + 2).min(read.before_revision.unwrap_or(u64::MAX));
             let found = self.rows(&format!("{base}{}", revisions(from, Some(to))), read, place).await?;
             if found.len() > limit {
-                return Ok(Look { entries: sorted(found, read, limit + 1), is_long });
+                return Ok(Look::of(found, read, limit + 1, is_long));
             }
         }
         if by_revision
             && read.backward
-            && let Some(from) = self.backward_from(read, at, limit).await?
+            && let Some(end) = at.or(read.before_revision).or(last)
         {
+            let from = end.saturating_sub(limit as u64 + 1).max(read.from_revision);
             let to = at.map(|at| at + 1).into_iter().chain(read.before_revision).min();
             let found = self.rows(&format!("{base}{}", revisions(from, to)), read, place).await?;
             if found.len() > limit || from <= read.from_revision {
-                return Ok(Look { entries: sorted(found, read, limit + 1), is_long });
+                return Ok(Look::of(found, read, limit + 1, is_long));
             }
         }
         // Everything that is left, with only the first of it kept.
@@ -127,11 +186,12 @@ impl AzureTableStore {
         };
         let query = Query::of(format!("{base}{}", bounds(read, place)));
         let mut best = Best::new(most, read.backward);
-        let mut next = None;
+        let (mut next, mut highest) = (None, None);
         loop {
             let found = self.client.query(&self.tables.events, &query, next.as_ref()).await?;
             for row in &found.rows {
                 if let Some(entry) = entry(row, read, place)? {
+                    highest = highest.max(Some(entry.event.stream_revision));
                     best.add(entry);
                 }
             }
@@ -141,28 +201,13 @@ impl AzureTableStore {
                 let to = (first + limit as u64 + 1).min(read.before_revision.unwrap_or(u64::MAX));
                 let window = self.rows(&format!("{base}{}", revisions(first, Some(to))), read, place).await?;
                 if window.len() > limit {
-                    return Ok(Look { entries: sorted(window, read, limit + 1), is_long: true });
+                    return Ok(Look::of(window, read, limit + 1, true));
                 }
             }
             is_long = true;
             next = Some(more);
         }
-        Ok(Look { entries: best.into_entries(), is_long })
-    }
-
-    /// From which revision a page ends backwards, if that can be told.
-    async fn backward_from(&self, read: &Read, at: Option<u64>, limit: usize) -> Result<Option<u64>> {
-        let end = match (at, read.before_revision, &read.scope) {
-            (Some(at), _, _) => Some(at),
-            (None, Some(before), _) => Some(before),
-            (None, None, Scope::Stream(stream)) => {
-                let key = layout::head_key(stream);
-                let head = self.client.get(&self.tables.index, &layout::kind(stream), &key).await?;
-                head.and_then(|(row, _)| entity::number(&row, "last"))
-            }
-            _ => None,
-        };
-        Ok(end.map(|end| end.saturating_sub(limit as u64 + 1).max(read.from_revision)))
+        Ok(Look { entries: best.into_entries(), is_long, highest })
     }
 
     /// Everything that a filter finds and the read wants.
@@ -188,17 +233,6 @@ fn exact(read: &Read) -> Option<Read> {
     Some(read)
 }
 
-/// Whether a read leaves nothing out.
-fn is_of_all(read: &Read) -> bool {
-    read.since.is_none() && read.after_position.is_none() && read.from_revision == 0 && read.before_revision.is_none()
-}
-
-fn sorted(entries: Vec<Entry>, read: &Read, most: usize) -> Vec<Entry> {
-    let mut best = Best::new(most, read.backward);
-    entries.into_iter().for_each(|entry| best.add(entry));
-    best.into_entries()
-}
-
 /// An entity as an entry, if the read wants it and it lies behind the place.
 pub(crate) fn entry(row: &Row, read: &Read, place: Option<&Place>) -> Result<Option<Entry>> {
     if !read.scope.contains(&entity::stream(row)?) {
@@ -208,13 +242,8 @@ pub(crate) fn entry(row: &Row, read: &Read, place: Option<&Place>) -> Result<Opt
     let rank = Rank::of(&event, read.order);
     let is_behind = place.is_none_or(|place| if read.backward { rank < place.rank } else { rank > place.rank });
     let keys = ["PartitionKey", "RowKey"].map(|name| entity::string(row, name));
-    let entry = Entry {
-        is_split: entity::is_split(row),
-        is_ours: entity::is_ours(row),
-        is_second: keys[0] != keys[1],
-        rank,
-        event,
-    };
+    let entry =
+        Entry { split: entity::split(row), is_ours: entity::is_ours(row), is_second: keys[0] != keys[1], rank, event };
     Ok((is_behind && read.wants(&entry.event)).then_some(entry))
 }
 

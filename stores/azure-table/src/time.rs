@@ -40,8 +40,7 @@ impl AzureTableStore {
         let mut settled = Settled::new();
         loop {
             let mut placed = self.placed(read, after.as_deref(), limit + 1).await?;
-            let entries: Vec<_> = placed.iter().map(|(_, entry)| entry.clone()).collect();
-            if self.settle(&entries, &mut settled).await? {
+            if self.settle(placed.iter().map(|(_, entry)| entry), limit, &mut settled).await? {
                 continue;
             }
             let mut bytes = 0;
@@ -120,7 +119,7 @@ impl AzureTableStore {
                 let event = entity::event(row)?;
                 let at = string(row, "RowKey").trim_start_matches('a').to_owned();
                 let rank = Rank::of(&event, read.order);
-                let entry = Entry { rank, event, is_split: entity::is_split(row), is_ours: true, is_second: false };
+                let entry = Entry { rank, event, split: entity::split(row), is_ours: true, is_second: false };
                 placed.push((at, entry));
             }
             next = found.next;

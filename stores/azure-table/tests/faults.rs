@@ -9,7 +9,7 @@ mod proxy;
 use std::time::Duration;
 
 use annals_azure_table::AzureTableStore;
-use annals_core::{ErrorKind, Filter, Read, Store, StreamId};
+use annals_core::{ErrorKind, Filter, Order, Read, Store, StreamId};
 use annals_test_servers::AzuriteServer;
 use common::{all, append, assert_whole, commit, open};
 use futures::{StreamExt as _, stream};
@@ -130,8 +130,35 @@ async fn stalled() {
     fail_each(Fault::StalledAfter, &[1], &[1]).await;
 }
 
-/// More than one transaction holds: put aside in parts first.
-const LARGE: usize = 50;
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_completed_during_a_load_is_in_it() {
+    let Behind { proxy, store, direct } = behind(Duration::from_secs(30)).await;
+    for (case, read) in [
+        ("forward", Read::stream(of("forward"))),
+        ("before", Read::stream(of("before")).backward().revisions(0, Some(9))),
+        ("by-time", Read::stream(of("by-time")).order(Order::Time)),
+    ] {
+        append(&store, of(case), "before", 2).await;
+        // Its writer gets no further than to the transaction that decides.
+        proxy.plan(Fault::Cut, 2, usize::MAX);
+        store.commit(commit(of(case), "cut", 3)).await.unwrap_err();
+        // The load looks at events before they are in place, and at the stream's end when all is done.
+        proxy.hold("RowKey='h");
+        let complete = async {
+            while proxy.seen().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            append(&direct, of(case), "next", 1).await;
+            proxy.heal();
+        };
+        let (found, ()) = tokio::join!(all(&store, read), complete);
+        assert_eq!(found.len(), 6, "{case}");
+    }
+}
+
+/// More than one transaction holds: put aside in parts first. Its places in the index are more than one, too.
+const LARGE: usize = 60;
 /// So many requests are tried on the same tables, which stay small then.
 const ON_SAME_TABLES: usize = 8;
 

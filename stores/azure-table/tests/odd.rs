@@ -85,6 +85,10 @@ async fn a_writer_whose_memory_is_old_is_refused_where_it_has_to_be() {
     assert_eq!(append(&other, order(), "e", 1).await.last_revision(), 4);
     let right = other.commit(commit(order(), "f", 1).expect(ExpectedRevision::Exact(4))).await.unwrap();
     assert_eq!(right.last_revision(), 5);
+    // Where its memory alone is against it, it looks anew.
+    append(&one, order(), "g", 1).await;
+    let right = other.commit(commit(order(), "h", 1).expect(ExpectedRevision::Exact(6))).await.unwrap();
+    assert_eq!(right.last_revision(), 7);
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ struct State {
     failed: usize,
     plan: Option<Plan>,
     verbs: Vec<String>,
+    /// Requests whose first line has this in it wait.
+    held: Option<String>,
 }
 
 /// It listens on loopback for as long as the test's runtime runs.
@@ -73,7 +75,12 @@ impl HttpProxy {
         *self.state.lock().unwrap() = State { plan: Some(Plan { fault, from, count }), ..State::default() };
     }
 
-    /// Makes none fail, and counts anew. How many failed.
+    /// Makes requests wait whose first line has this in it, until it heals.
+    pub fn hold(&self, of: &str) {
+        *self.state.lock().unwrap() = State { held: Some(of.to_owned()), ..State::default() };
+    }
+
+    /// Makes none fail or wait, and counts anew. How many failed.
     pub fn heal(&self) -> usize {
         std::mem::take(&mut *self.state.lock().unwrap()).failed
     }
@@ -96,6 +103,11 @@ async fn serve(mut client: TcpStream, server: SocketAddr, state: Arc<Mutex<State
         state.failed += usize::from(fault.is_some());
         fault.map(|plan| plan.fault)
     };
+    let is_held =
+        || state.lock().unwrap().held.as_ref().is_some_and(|held| head.lines().next().unwrap().contains(held));
+    while is_held() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let failed = |status: u16| format!("HTTP/1.1 {status} Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     match fault {
         None => client.write_all(&forward(&head, &body, server).await?).await?,
