@@ -15,6 +15,7 @@ use crate::outbox::MAX_EVENT_ID;
 use crate::positions::{MAX_RUNS, Run, runs};
 use crate::runs::in_stream;
 use crate::transaction::{Condition, Outcome, Transaction, What, room};
+use crate::unindexed::Ends;
 
 /// The largest item is 400 KB; a little is left for how it is counted, and for a part's own key.
 pub(crate) const MAX_ITEM: usize = 404_000;
@@ -102,6 +103,9 @@ impl DynamoStore {
         while let Some(items) = pager.next().await? {
             for item in items {
                 if let Some(stored) = in_stream(key, item)? {
+                    let mut ends = Ends::default();
+                    ends.saw(self, &stored);
+                    self.take_in(link, ends).await?;
                     if stored.in_parts {
                         self.complete(link, &key.stream, &stored.event.commit_id).await?;
                     }

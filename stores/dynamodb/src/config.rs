@@ -51,7 +51,9 @@ pub struct DynamoConfig {
     /// have the same. When a store is opened with it for the first time, all events are taken into it.
     pub index: bool,
     /// Whether events may be written without the index: by a node-eventstore, or by us without it. Where they may, a store
-    /// that is opened with the index looks for them, which reads the whole table of events.
+    /// that is opened with the index looks for them, which reads the whole table of events; and what is written so while it
+    /// is open is taken in when it loads their stream or commits to it. Until then reads by time don't show them, unless
+    /// [`DynamoStore::reindex`](crate::DynamoStore::reindex) is called or the store is opened again.
     pub node_eventstore_writes: bool,
     /// How long connecting may take.
     pub timeout: Duration,
@@ -249,6 +251,8 @@ impl DynamoConfig {
             "a table is provisioned with at least one unit each of reads and writes.".to_owned()
         } else if self.stream_view.as_deref().is_some_and(|view| !views.contains(&view)) {
             format!("a stream's view is one of {}.", views.join(", "))
+        } else if self.timeout.is_zero() || self.response_timeout.is_zero() {
+            "a timeout of 0 leaves no time for an answer: give it some.".to_owned()
         } else if self.attempts == 0 {
             "a call has at least one attempt.".to_owned()
         } else {

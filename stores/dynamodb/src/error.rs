@@ -27,9 +27,25 @@ fn passes(code: &str) -> bool {
     THROTTLED.contains(&code) || PASSING.contains(&code)
 }
 
-/// Whether the connection failed.
+/// Whether the connection failed in a way that may pass.
 fn is_lost(failure: &DispatchFailure) -> bool {
-    failure.is_io() || failure.as_other().is_some()
+    !is_untrusted(failure) && (failure.is_io() || failure.as_other().is_some())
+}
+
+/// Whether the connection failed because of the server's certificate.
+fn is_untrusted(failure: &DispatchFailure) -> bool {
+    let mut cause = failure.as_connector_error().map(|error| error as &dyn std::error::Error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        cause = match error.downcast_ref::<std::io::Error>() {
+            // Its own source is what is behind the error in it.
+            Some(error) => error.get_ref().map(|error| error as &dyn std::error::Error),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// Whether the same call may succeed in a moment.
@@ -75,6 +91,12 @@ where
             ErrorKind::Timeout,
             "DynamoDB did not answer in time. A commit may be there: repeat it with the same id.",
             true,
+        ),
+        SdkError::DispatchFailure(failure) if is_untrusted(failure) => (
+            ErrorKind::Connection,
+            "DynamoDB's certificate is not one that this machine trusts: is the endpoint right? An authority of your own is \
+             trusted where the machine trusts it, or where SSL_CERT_FILE names its file.",
+            false,
         ),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             (ErrorKind::Timeout, "DynamoDB can't be reached in time: are the endpoint and the region right?", true)

@@ -31,7 +31,7 @@ use crate::runs::Runs;
 /// The most pieces of the order of time that a commit's given stamps may put it in.
 pub(crate) const MAX_ENTRIES: usize = 20;
 /// Others' clocks may be behind ours by as much, in ms.
-const LATE: i64 = 3_600_000;
+pub(crate) const LATE: i64 = 3_600_000;
 /// How often a commit's items are looked for that must be there.
 const TRIES: usize = 30;
 
@@ -255,14 +255,9 @@ impl DynamoStore {
         }
         let now = Timestamp::now().as_millis();
         let since = looked.map(|looked| number(looked.saturating_sub(LATE)));
-        let (expression, mut names) = self.projection.clone();
-        if since.is_some() {
-            names.insert("#indexed".into(), "indexed".into());
-        }
-        let projection = &(expression, names);
         let each = (0..SEGMENTS).map(|segment| {
             let from = From::Segment(segment, SEGMENTS);
-            let mut pager = Pager::new(link, &self.tables.events, from).project(projection);
+            let mut pager = Pager::new(link, &self.tables.events, from).project(&self.projection);
             if let Some(since) = &since {
                 let condition = "attribute_not_exists(#indexed) AND #commitStamp >= :since";
                 pager = pager.filter(condition, (":since", since.clone()));
@@ -272,6 +267,7 @@ impl DynamoStore {
         let indexed = futures::future::try_join_all(each).await?.into_iter().sum();
         let mut item = state();
         item.insert("looked".into(), number(now));
+        self.unindexed.looked(now);
         link.ask(|sdk| sdk.put_item().table_name(&self.tables.own).set_item(Some(item.clone())).send()).await?;
         if indexed > 0 {
             tracing::info!(events = indexed, "what was written without the index by time is in it");
@@ -292,7 +288,7 @@ impl DynamoStore {
         Ok(indexed + self.index_events(link, events).await?)
     }
 
-    async fn index_events(&self, link: &Link, events: Vec<RecordedEvent>) -> Result<u64> {
+    pub(crate) async fn index_events(&self, link: &Link, events: Vec<RecordedEvent>) -> Result<u64> {
         for event in &events {
             self.know_kind(link, &event.stream).await?;
         }

@@ -23,7 +23,7 @@ use crate::layout::StreamKey;
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The attributes that are read. `aggregate` and `position` are names that expressions can't have as they are.
-pub(crate) const READ: [&str; 15] = [
+pub(crate) const READ: [&str; 16] = [
     "id",
     "aggregateId",
     "context",
@@ -39,6 +39,7 @@ pub(crate) const READ: [&str; 15] = [
     "commitSize",
     "inParts",
     "eventId",
+    "indexed",
 ];
 
 /// An expression that names the attributes that are read, and what its names stand for.
@@ -64,6 +65,8 @@ pub(crate) struct Stored {
     pub(crate) place: Option<(u64, u64)>,
     /// Its commit is larger than a transaction.
     pub(crate) in_parts: bool,
+    /// It was written with the index by time.
+    pub(crate) indexed: bool,
 }
 
 impl Stored {
@@ -132,7 +135,8 @@ pub(crate) fn event(mut item: Item) -> Result<Stored> {
         (Some(index), Some(size)) => Some((index.min(stream_revision), size)),
         _ => rest.map(|_| (0, 1)),
     };
-    let in_parts = matches!(item.get("inParts"), Some(AttributeValue::Bool(true)));
+    let is_set = |name: &str| matches!(item.get(name), Some(AttributeValue::Bool(true)));
+    let (in_parts, indexed) = (is_set("inParts"), is_set("indexed"));
     // A copy may stand under another id than the event's.
     let id = take_text(&mut item, "eventId").or_else(|| take_text(&mut item, "id")).ok_or_else(|| broken("id"))?;
     let commit_id = take_text(&mut item, "commitId").ok_or_else(|| broken("commitId"))?;
@@ -149,7 +153,7 @@ pub(crate) fn event(mut item: Item) -> Result<Stored> {
         position,
         payload,
     };
-    Ok(Stored { event, place, in_parts })
+    Ok(Stored { event, place, in_parts, indexed })
 }
 
 /// A text of an item, where it has one that is not empty.

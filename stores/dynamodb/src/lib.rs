@@ -30,7 +30,7 @@
 //! - `client`, `pager`, `batch`, `transaction`: requests, and those that are repeated
 //! - `layout`, `item`: tables, keys, events as items
 //! - `commit`, `parts`, `guard`, `positions`: commits; larger ones, known ones, with positions
-//! - `index`, `by_time`: the index by time, where it is asked for
+//! - `index`, `by_time`, `unindexed`: the index by time, where it is asked for
 //! - `read`, `runs`, `kept`, `by_position`, `undispatched`: pages, and that no commit is shown by half
 //! - `snapshot`, `outbox`: the rest of what the store does
 //! - `completed`: what is known of large commits
@@ -57,6 +57,7 @@ mod runs;
 mod snapshot;
 mod transaction;
 mod undispatched;
+mod unindexed;
 
 use std::collections::HashMap;
 
@@ -74,6 +75,7 @@ use item::Item;
 use pager::{From, Pager};
 use positions::Count;
 use read::Ahead;
+use unindexed::Unindexed;
 
 /// The most bytes in one payload: an item has 400 KB, with the envelope.
 const MAX_PAYLOAD: usize = 390_000;
@@ -92,6 +94,7 @@ pub struct DynamoStore {
     ahead: Ahead,
     positions: Option<Count>,
     kinds: Kinds,
+    unindexed: Unindexed,
     projection: (String, HashMap<String, String>),
 }
 
@@ -132,6 +135,7 @@ impl DynamoStore {
             ahead: Ahead::default(),
             positions: config.positions.then(Count::default),
             kinds: Kinds::default(),
+            unindexed: Unindexed::default(),
             projection: item::projection(),
             config,
         };
@@ -143,7 +147,8 @@ impl DynamoStore {
     }
 
     /// Makes the index by time anew, from all events; how many there are. Needed where something deleted or wrote events
-    /// that the index doesn't know of and opening the store doesn't notice. Nobody is to read by time meanwhile.
+    /// that the index doesn't know of, and neither opening the store nor reading their streams notices it. Nobody is to read
+    /// by time meanwhile.
     ///
     /// Fails with `Unsupported` where the store has no index.
     pub async fn reindex(&self) -> Result<u64> {
@@ -168,6 +173,7 @@ impl DynamoStore {
         self.completed.forget_all();
         self.ahead.forget_all();
         self.kinds.forget_all();
+        self.unindexed.forget_all();
         if let Some(count) = &self.positions {
             *count.lock().await = None;
         }

@@ -13,6 +13,7 @@ use crate::kept::{Kept, Place, weight};
 use crate::layout::{MAX_REVISION, StreamKey};
 use crate::pager::{From, Pager};
 use crate::runs::{Runs, in_stream};
+use crate::unindexed::Ends;
 
 /// The most events in one page.
 pub(crate) const MAX_PAGE: usize = 10_000;
@@ -160,12 +161,12 @@ impl DynamoStore {
             self.stream_pager(link, key, (from, to), read.backward).project(&self.projection).limit(at_once);
         let mut runs = Runs::new(self, link, (from, to), read.backward);
         let mut wanted = Wanted { read, bounds: (from, to), skip, events: Vec::new(), bytes: 0 };
-        let mut is_cut = false;
+        let (mut is_cut, mut ends) = (false, Ends::default());
         'pages: while let Some(items) = pager.next().await? {
             for item in items {
-                if let Some(stored) = in_stream(key, item)?
-                    && wanted.take(runs.push(stored).await?)
-                {
+                let Some(stored) = in_stream(key, item)? else { continue };
+                ends.saw(self, &stored);
+                if wanted.take(runs.push(stored).await?) {
                     is_cut = true;
                     break 'pages;
                 }
@@ -175,6 +176,7 @@ impl DynamoStore {
                 break;
             }
         }
+        self.take_in(link, ends).await?;
         // What waits is the next page's where this one is full.
         if !is_cut || wanted.events.len() < limit {
             wanted.take(runs.end(is_cut).await?);
@@ -250,6 +252,7 @@ impl DynamoStore {
             }
             return Ok((events, is_cut));
         }
+        let of_partition = read.scope.aggregate_id().is_some();
         let sources: Vec<Pager> = match &read.scope {
             Scope::Stream(stream) => {
                 let key = StreamKey::of(stream);
@@ -265,18 +268,25 @@ impl DynamoStore {
                 None => self.whole_table(link, &self.tables.events).await?,
             },
         };
+        let ends = &Mutex::new(Ends::default());
         let each = sources.into_iter().map(|mut source| async move {
             let mut runs = Runs::new(self, link, (0, MAX_REVISION), false);
-            let whole = |event| Stored { event, place: None, in_parts: false };
+            let whole = |event| Stored { event, place: None, in_parts: false, indexed: false };
             while let Some(items) = source.next().await? {
                 for item in items {
-                    runs.push(item::event(item)?).await?.into_iter().map(whole).for_each(keep);
+                    let stored = item::event(item)?;
+                    if of_partition {
+                        ends.lock().unwrap_or_else(PoisonError::into_inner).saw(self, &stored);
+                    }
+                    runs.push(stored).await?.into_iter().map(whole).for_each(keep);
                 }
             }
             runs.end(false).await?.into_iter().map(whole).for_each(keep);
             Ok::<_, annals_core::Error>(())
         });
         futures::future::try_join_all(each).await?;
+        let ends = std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner));
+        self.take_in(link, ends).await?;
         let (found, is_cut) = kept.into_inner().unwrap_or_else(PoisonError::into_inner).sorted();
         Ok((found.into_iter().map(|stored| stored.event).collect(), is_cut))
     }

@@ -187,6 +187,7 @@ fn tls() -> Result<(), Failed> {
     let (came_through, said) = trusting(&others);
     assert!(!came_through && gateway.asked().is_empty(), "{said}");
     assert!(said.contains(&format!("[endpoint: localhost:{port}]")) && !said.contains("s3cr3t"), "{said}");
+    assert!(said.contains("certificate is not one") && said.contains("SSL_CERT_FILE"), "{said}");
     let (came_through, said) = trusting(&ours);
     assert!(came_through, "{said}");
     assert!(gateway.signers().iter().all(|(signer, _)| signer == "of-environment"));

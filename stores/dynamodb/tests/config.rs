@@ -76,6 +76,8 @@ async fn what_can_not_work_is_refused_before_anybody_is_asked() {
         ("dynamodb://r?events_read_units=0", "at least one unit"),
         ("dynamodb://r?stream=EVERYTHING", "NEW_IMAGE"),
         ("dynamodb://r?attempts=0", "attempt"),
+        ("dynamodb://r?timeout=0", "no time"),
+        ("dynamodb://r?response_timeout=0", "no time"),
         ("dynamodb://r?endpoint=localhost:8000", "without user and password"),
         ("dynamodb://r?endpoint=http://u%3As3cr3t%40localhost", "without user and password"),
     ] {

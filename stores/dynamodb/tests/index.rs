@@ -6,8 +6,8 @@ mod common;
 use std::time::Duration;
 
 use annals_core::{
-    Commit, ErrorKind, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Payload, Read, RecordedEvent, Store as _,
-    StreamId,
+    Commit, ErrorKind, ExpectedRevision, Filter, GivenEnvelope, NewEvent, Order, Payload, Read, RecordedEvent,
+    Store as _, StreamId,
 };
 use annals_dynamodb::{DynamoConfig, DynamoStore};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -128,6 +128,70 @@ async fn what_node_eventstore_writes_is_taken_in() {
     assert_eq!(quiet.reindex().await.unwrap(), 15);
     let everything = all(&before, Read::all().backward().limit(4)).await;
     assert_same(&everything, &tokio::task::block_in_place(|| old.ask("events", json!({}))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_node_eventstore_writes_meanwhile_is_taken_in_where_it_is_met() {
+    let config = common::config().await.index(true);
+    let mut old = tokio::task::block_in_place(|| start(&config));
+    let (ours, other) = (open(&config).await, open(&config).await);
+    let stream = |name: &str| StreamId::new(name).context("c").aggregate("a");
+    let mut theirs = |stream: &StreamId, count: usize| tokio::task::block_in_place(|| old.commit(stream, count));
+    let by_time = async |id: &str| {
+        let read = Read::scope(Filter { context: Some("c".into()), ..Default::default() });
+        let found = all(&other, read).await.into_iter().filter(|event| *event.stream.aggregate_id == *id);
+        found.map(|event| (event.stream_revision, event.rest_in_commit_stream)).collect::<Vec<_>>()
+    };
+    // By a load of the stream, in the order of revisions or of time, and by one of all that have the id.
+    append(&ours, stream("loaded"), "first-", 1).await;
+    theirs(&stream("loaded"), 3);
+    assert_eq!(by_time("loaded").await, [(0, 0)]);
+    let of_id = Read::scope(Filter { aggregate_id: Some("loaded".into()), ..Default::default() });
+    let loads = [Read::stream(stream("loaded")), Read::stream(stream("loaded")).order(Order::Time), of_id]
+        .map(|r| r.limit(100));
+    for (n, load) in (0..).zip(loads) {
+        assert_eq!(all(&ours, load).await.len(), 4 + n * 2);
+        let found = by_time("loaded").await;
+        assert_eq!(found.len(), 4 + n * 2, "load {n}");
+        assert_eq!(found[1..4], [(1, 2), (2, 1), (3, 0)]);
+        theirs(&stream("loaded"), 2);
+    }
+    // By the last event alone.
+    let last = all(&ours, Read::stream(stream("loaded")).backward().limit(1)).await;
+    assert_eq!(last.len(), 10);
+    assert_eq!(by_time("loaded").await.len(), 10);
+    // By a commit behind it, and by one that it is in the way of.
+    append(&ours, stream("written"), "first-", 1).await;
+    theirs(&stream("written"), 2);
+    append(&ours, stream("written"), "second-", 1).await;
+    assert_eq!(by_time("written").await, [(0, 0), (1, 1), (2, 0), (3, 0)]);
+    theirs(&stream("written"), 1);
+    let late = commit(stream("written"), "late-", 1).expect(ExpectedRevision::Exact(3));
+    assert_eq!(ours.commit(late).await.unwrap_err().as_conflict().unwrap().actual, Some(4));
+    assert_eq!(by_time("written").await.len(), 5);
+    // A commit that is read while it is being written.
+    for (n, expected) in [(0, vec![(0, 0)]), (1, vec![(0, 1), (1, 0)]), (2, vec![(0, 2), (1, 1), (2, 0)])] {
+        write_as_theirs(&config, &stream("half"), n).await;
+        assert_eq!(all(&ours, Read::stream(stream("half"))).await.len(), expected.len());
+        assert_eq!(by_time("half").await, expected);
+    }
+    let quiet = open(&config.clone().node_eventstore_writes(false)).await;
+    theirs(&stream("quiet"), 1);
+    assert_eq!(all(&quiet, Read::stream(stream("quiet"))).await.len(), 1);
+    assert_eq!(by_time("quiet").await, [], "it was told that nobody else writes");
+}
+
+/// Writes the so-manieth event of a commit to a stream as node-eventstore does.
+async fn write_as_theirs(config: &DynamoConfig, stream: &StreamId, n: u64) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |n: u64| AttributeValue::N(n.to_string());
+    let put = client(config).put_item().table_name(&config.events_table);
+    let put = put.item("aggregateId", text(&stream.aggregate_id)).item("rowKey", text(&format!("c:a:{n:016}")));
+    let put = put.item("context", text("c")).item("aggregate", text("a")).item("payload", text("{}"));
+    let put = put.item("id", text(&format!("half{n}"))).item("commitId", text("half"));
+    let put = put.item("streamRevision", number(n)).item("commitSequence", number(n));
+    let now = u64::try_from(annals_core::Timestamp::now().as_millis()).unwrap();
+    put.item("commitStamp", number(now)).item("dispatched", AttributeValue::Bool(false)).send().await.unwrap();
 }
 
 fn assert_whole_streams(events: &[RecordedEvent]) {
