@@ -11,7 +11,10 @@ const microsecondsEach = (count) => (ns) => ns / 1e3 / count;
 export async function commits(race, { ours, flushed, bare, theirs, commits: counts, goals }) {
   await committed(race, ours, theirs, counts, goals.commit, '');
   // How much faster than theirs anything could be here.
-  if (bare) await committed(race, bare, theirs, { 1: counts[1] }, () => false, ` (not ours: ${bare.name})`);
+  if (bare) {
+    const sizes = (bare.sizes ?? [1]).map((events) => [events, counts[events]]);
+    await committed(race, bare, theirs, Object.fromEntries(sizes), () => false, ` (not ours: ${bare.name})`);
+  }
   // Theirs can't: how much the disk costs is said, and is no goal.
   if (flushed) await committed(race, flushed, theirs, counts, () => false, ' (ours flushed to the disk)');
 }

@@ -1,6 +1,6 @@
 // What races against what, one entry a store. A new store is one entry here; its cases are those of `cases.mjs`.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { countingHttpProxy, countingProxy } from './counting.mjs';
 import { startAzurite, startDynamo, startElastic, startMongo, startRedis } from './server.mjs';
@@ -14,14 +14,14 @@ const inTables = (contestant, { at, port }) => {
   return {
     ...contestant,
     get options() {
-      const own = `${contestant.module}${process.pid}n${++times}`;
+      const own = `${basename(contestant.module)}${process.pid}n${++times}`;
       const tables = { eventsTableName: `events${own}`, snapshotsTableName: `snapshots${own}` };
       return { ...at(port), ...tables, undispatchedEventsTableName: `undispatched${own}` };
     },
   };
 };
-/** Both contestants in tables on one server, whose requests can be counted. */
-async function onTables(start, at) {
+/** Both contestants in tables on one server, whose requests can be counted; and a bare one, where there is one. */
+async function onTables(start, at, bare) {
   const { port, stop } = await start();
   const both = (port) => [annals(), eventstore()].map((contestant) => inTables(contestant, { at, port }));
   const [ours, theirs] = both(port);
@@ -29,7 +29,7 @@ async function onTables(start, at) {
     const proxy = await countingHttpProxy(port);
     return { ...proxy, contestant: both(proxy.port).find((contestant) => contestant.module === module) };
   };
-  return { ours, theirs, counted, stop };
+  return { ours, bare: bare && inTables(bare, { at, port }), theirs, counted, stop };
 }
 
 export const stores = {
@@ -139,14 +139,20 @@ export const stores = {
     },
   },
   azuretable: {
-    start: () =>
-      onTables(startAzurite, (port) => ({
+    start() {
+      const at = (port) => ({
         type: 'azuretable',
         storageAccount: 'devstoreaccount1',
         // Azurite's, which is public.
         storageAccessKey: 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
         storageTableHost: `http://127.0.0.1:${port}/devstoreaccount1`,
-      })),
+      });
+      return onTables(startAzurite, at, {
+        name: "a bare write of node-eventstore's rows, as few requests as they can be",
+        module: new URL('bareAzure', import.meta.url).pathname,
+        sizes: [1, 10],
+      });
+    },
     // Azurite takes minutes for our index of 10,000.
     held: [1_000],
     commits: { 1: 60, 10: 15 },
