@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use annals_core::{Error, Result};
+use annals_core::{Error, Result, Together};
 use serde::Deserialize;
 
 use crate::client::Client;
-use crate::error::{Reason, Refusal, damaged, unreadable};
+use crate::error::{Reason, Refusal, closed, damaged, unreadable};
 use crate::layout::Guard;
-use crate::together::Together;
 use crate::transport::{Body, Method, Request, Response};
 
 /// The most bytes that are sent together.
@@ -47,7 +46,7 @@ pub(crate) struct Bulk(Together<Writes, Vec<Outcome>>);
 
 impl Bulk {
     pub(crate) fn start(client: Arc<Client>, refresh: bool) -> Self {
-        Self(Together::start(Writes::bytes, MAX_BYTES, move |together| {
+        Self(Together::start(Writes::bytes, MAX_BYTES, closed, move |together| {
             let client = client.clone();
             async move { send_together(&client, refresh, together).await }
         }))

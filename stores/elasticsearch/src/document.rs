@@ -50,25 +50,19 @@ impl Form {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventDocument<'a> {
-    #[serde(default)]
     stream_id: Option<String>,
-    #[serde(default)]
     aggregate_id: Option<String>,
-    #[serde(default)]
     aggregate: Option<String>,
-    #[serde(default)]
     context: Option<String>,
     stream_revision: u64,
-    #[serde(default)]
     commit_id: Option<String>,
     #[serde(default)]
     commit_sequence: u32,
     commit_stamp: String,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     payload_text: Option<String>,
-    #[serde(default)]
     position: Option<u64>,
     id: String,
     #[serde(default)]
@@ -185,23 +179,18 @@ pub(crate) fn check_number(what: &str, number: u64) -> Result<()> {
 #[serde(rename_all = "camelCase")]
 struct SnapshotDocument<'a> {
     id: String,
-    #[serde(default)]
     stream_id: Option<String>,
-    #[serde(default)]
     aggregate_id: Option<String>,
-    #[serde(default)]
     aggregate: Option<String>,
-    #[serde(default)]
     context: Option<String>,
     commit_stamp: String,
-    #[serde(default)]
     revision: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<SnapshotVersion>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
     /// Version and data, where the server can't take them as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 

@@ -28,8 +28,8 @@
 //! # Layout
 //! - `config`: options and URLs
 //! - [`Transport`]: the way to a server, the store's own or one of the user's
-//! - `client`, `server`, `together`: requests that are repeated, what the server is, what is sent together
-//! - `bulk`, `search`: writes, queries
+//! - `client`, `server`: requests that are repeated, what the server is
+//! - `bulk`, `search`: writes and queries, those of several callers in one request
 //! - `layout`, `document`: indexes and mappings, events and snapshots as documents
 //! - `head`, `commit`, `place`: where a stream ends, commits, and how events get into their places
 //! - `read`: pages, and that no commit is shown by half
@@ -49,7 +49,6 @@ mod read;
 mod search;
 mod server;
 mod snapshot;
-mod together;
 mod transport;
 
 use std::sync::{Arc, Mutex, Weak};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annals_core::{Error, ErrorKind, Filter, Order, Read, Result, Scope, StreamId, Text};
+use annals_core::{Error, ErrorKind, Filter, Order, Read, Result, Scope, StreamId, Text, Together};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use crate::ElasticStore;
 use crate::client::{Client, json as with_json};
 use crate::document::{MAX_NUMBER, date};
-use crate::error::{Reason, Refusal, damaged, unreadable};
+use crate::error::{Reason, Refusal, closed, damaged, unreadable};
 use crate::layout::{Guard, Kind, Layout};
-use crate::together::Together;
 use crate::transport::{Body, Method, Request};
 
 /// So many documents are asked for by their names at once.
@@ -99,13 +98,14 @@ pub(crate) struct LookUps {
 impl LookUps {
     pub(crate) fn start(client: Arc<Client>, layout: Layout) -> Self {
         let of_named = client.clone();
-        let named = Together::start(Vec::len, MAX_NAMES, move |together: Vec<Vec<Value>>| {
+        let named = Together::start(Vec::len, MAX_NAMES, closed, move |together: Vec<Vec<Value>>| {
             let client = of_named.clone();
             async move { look_up(&client, together).await }
         });
         let searches = Together::start(
             |_| 1,
             MAX_SEARCHES,
+            closed,
             move |together| {
                 let (client, layout) = (client.clone(), layout.clone());
                 async move { search_together(&client, &layout, together).await }
