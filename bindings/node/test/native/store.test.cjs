@@ -7,7 +7,7 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
 const { eventstore, folder } = require('../support/stage.cjs');
-const { natives } = require('../support/subjects.cjs');
+const { literal, natives } = require('../support/subjects.cjs');
 
 /** A connected store whose calls return promises. */
 async function connected(options) {
@@ -172,15 +172,18 @@ for (const [name, options] of Object.entries(natives)) {
     assert.equal((await store.getEvents({}, 0, -1)).length, 3, 'the same commit again is answered, not stored');
   });
 
-  test(`${name}: ten thousand events are read back in order`, async () => {
+  // More than cross at once; where each is several requests, no more than it takes.
+  const each = literal.includes(name) ? 300 : 1000;
+  test(`${name}: thousands of events are read back in order`, async () => {
     const store = await connected(options());
+    const count = 10 * each;
     for (let commit = 0; commit < 10; commit++) {
-      const events = [...Array(1000).keys()].map((n) =>
+      const events = [...Array(each).keys()].map((n) =>
         event({
           commitId: `c${commit}`,
           id: undefined,
           commitSequence: n,
-          streamRevision: commit * 1000 + n,
+          streamRevision: commit * each + n,
           commitStamp: new Date(1000 + commit),
         }),
       );
@@ -190,11 +193,11 @@ for (const [name, options] of Object.entries(natives)) {
       await store.getEvents({}, 0, -1),
       await store.getEventsByRevision({ aggregateId: 'x' }, 0, -1),
     ]) {
-      assert.equal(events.length, 10_000);
+      assert.equal(events.length, count);
       assert.ok(events.every((e, n) => e.streamRevision === n));
     }
-    assert.equal((await store.getEvents({}, 2500, 3000)).length, 3000);
-    assert.equal((await store.getEvents({}, 9999, 3000)).length, 1);
+    assert.equal((await store.getEvents({}, 500, 2200)).length, 2200);
+    assert.equal((await store.getEvents({}, count - 1, 3000)).length, 1);
   });
 }
 
