@@ -8,7 +8,6 @@ use crate::AzureTableStore;
 use crate::batch::Row;
 use crate::client::{Query, quoted};
 use crate::entity::{self, MAX_NUMBER, date};
-use crate::heads::Head;
 use crate::layout;
 use crate::pending::Pending;
 use crate::rank::{Best, Entry, Place, Rank};
@@ -38,9 +37,10 @@ impl Look {
         Self { entries: best.into_entries(), is_long, highest }
     }
 
-    /// Whether it saw all events of a commit.
+    /// Whether it saw all events of a commit, and readers of everything do, too.
     fn shows(&self, pending: &Pending) -> bool {
-        self.entries.iter().filter(|entry| pending.is_of(&entry.event)).count() as u64 == pending.count
+        pending.parts == 0
+            && self.entries.iter().filter(|entry| pending.is_of(&entry.event)).count() as u64 == pending.count
     }
 
     /// Whether it saw a stream up to its last revision, or as much of it as is wanted.
@@ -114,7 +114,11 @@ impl AzureTableStore {
             }
             let skip = if place.is_some() { 0 } else { usize::try_from(read.skip).unwrap_or(usize::MAX) };
             let most = skip.saturating_add(read.limit.min(MAX_PAGE));
-            if self.settle(look.entries.iter(), most, &mut settled).await? {
+            // Up to the end that was looked at everything is everywhere.
+            let is_done = |entry: &Entry| {
+                end.as_ref().and_then(|head| head.last).is_some_and(|last| entry.event.stream_revision <= last)
+            };
+            if self.settle(look.entries.iter(), most, is_done, &mut settled).await? {
                 continue;
             }
             if let (Some(stream), Some(head), false) = (stream, end, adopted) {
@@ -125,11 +129,13 @@ impl AzureTableStore {
     }
 
     /// Makes sure that the commits whose parts may be seen one by one are there whole, as far as they are among the first
-    /// so many entries and not seen whole. Whether there were any that this read has not looked at: it looks again.
+    /// so many entries. `is_done`: whether a commit is whole where other readers look, too, if it is seen whole here. Whether
+    /// there were any that this read has not looked at: it looks again.
     pub(crate) async fn settle(
         &self,
         entries: impl Iterator<Item = &Entry> + Clone,
         most: usize,
+        is_done: impl Fn(&Entry) -> bool,
         settled: &mut Settled,
     ) -> Result<bool> {
         let of = |entry: &Entry| (entry.event.stream.clone(), entry.event.commit_id.clone());
@@ -140,7 +146,8 @@ impl AzureTableStore {
         let mut looked = false;
         for entry in entries.take(most) {
             let Some(count) = entry.split else { continue };
-            if seen.get(&of(entry)) != Some(&count) && settled.insert(of(entry)) {
+            let is_whole = seen.get(&of(entry)) == Some(&count) && is_done(entry);
+            if !is_whole && settled.insert(of(entry)) {
                 looked = true;
                 if let (_, Some(pending)) = self.end_of(&entry.event.stream).await? {
                     self.show(&pending).await?;
