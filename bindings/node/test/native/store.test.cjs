@@ -173,8 +173,8 @@ for (const [name, options] of Object.entries(natives)) {
   });
 
   // More than cross at once; where each is several requests, no more than it takes.
-  const each = literal.includes(name) ? 300 : 1000;
-  test(`${name}: thousands of events are read back in order`, async () => {
+  const each = literal.includes(name) ? 120 : 1000;
+  test(`${name}: more than a thousand events are read back in order`, async () => {
     const store = await connected(options());
     const count = 10 * each;
     for (let commit = 0; commit < 10; commit++) {
@@ -196,7 +196,7 @@ for (const [name, options] of Object.entries(natives)) {
       assert.equal(events.length, count);
       assert.ok(events.every((e, n) => e.streamRevision === n));
     }
-    assert.equal((await store.getEvents({}, 500, 2200)).length, 2200);
+    assert.equal((await store.getEvents({}, 100, 1050)).length, 1050);
     assert.equal((await store.getEvents({}, count - 1, 3000)).length, 1);
   });
 }

@@ -1,5 +1,6 @@
 'use strict';
 // npm eventstore, called with promises.
+const { after } = require('node:test');
 const { promisify } = require('node:util');
 const { Client } = require('elasticsearch');
 const eventstore = require('eventstore');
@@ -7,9 +8,10 @@ const { until } = require('./stage.cjs');
 
 const call = (object, name, ...args) => promisify(object[name]).call(object, ...args);
 
-/** Opens npm eventstore with options. */
+/** Opens npm eventstore with options, and closes it in the end: it would keep the process alive. */
 async function openTheirs(options) {
   const es = eventstore(options);
+  after(() => es.store.disconnect());
   await call(es, 'init');
   return {
     es,
