@@ -209,6 +209,8 @@ async fn whoever_comes_across_half_a_commit_completes_it() {
             let (transport, store) = faulty(&config, Fault::Unsent, 1).await;
             let stream = StreamId::new(format!("half-{reader}"));
             append(&store, stream.clone(), &format!("a{reader}-"), 2).await;
+            // It knows the head as it was.
+            assert_eq!(all(&witness, Read::stream(stream.clone())).await.len(), 2);
             // The last request of a commit has its events.
             transport.fail_after(requests_of_a_commit(kind) - 1);
             let commit = commit(stream.clone(), &format!("b{reader}-"), 3);
