@@ -176,7 +176,7 @@ impl ElasticStore {
     }
 
     /// The first result of a commit whose first event is there. Fails where its id is another's.
-    async fn repeated(&self, commit: &Commit, first: Option<RecordedEvent>) -> Result<Option<Committed>> {
+    async fn repeated(&self, commit: &Commit, first: Option<Box<RecordedEvent>>) -> Result<Option<Committed>> {
         let Some(first) = first else { return Ok(None) };
         // Mostly all of it is there as it would be written once more.
         let again = commit.clone().record(first.stream_revision, None)?;
@@ -205,7 +205,7 @@ impl ElasticStore {
     }
 
     /// A commit's first event, if the id of the commit is not to be another's and is known in the stream.
-    async fn first_to_repeat(&self, commit: &Commit) -> Result<Option<RecordedEvent>> {
+    async fn first_to_repeat(&self, commit: &Commit) -> Result<Option<Box<RecordedEvent>>> {
         match commit.expected {
             ExpectedRevision::FreeFrom(_) => Ok(None),
             _ => self.first_of(commit).await,
@@ -213,14 +213,14 @@ impl ElasticStore {
     }
 
     /// A commit's first event, if it is there.
-    async fn first_of(&self, commit: &Commit) -> Result<Option<RecordedEvent>> {
+    async fn first_of(&self, commit: &Commit) -> Result<Option<Box<RecordedEvent>>> {
         let Some(first) = commit.clone().record(0, None)?.into_iter().next() else { return Ok(None) };
         for slot in 0.. {
             let there =
                 self.named(Kind::Event, &[slot_key(&first.id, slot)], |source, _| document::event(source)).await?;
             match there.into_iter().flatten().next() {
                 Some(event) if event.stream != commit.stream || event.commit_id != commit.id => {}
-                found => return Ok(found),
+                found => return Ok(found.map(Box::new)),
             }
         }
         Ok(None)
@@ -285,7 +285,7 @@ pub(crate) async fn tidy(layout: &Layout, heads: &Heads, bulk: &Bulk, age: Durat
 
 enum Standing {
     /// The head, and the commit's first event if it is there.
-    Head(Head, Option<RecordedEvent>),
+    Head(Head, Option<Box<RecordedEvent>>),
     /// The commit of this very attempt.
     Own(Vec<RecordedEvent>),
 }
