@@ -1,7 +1,7 @@
 //! The one error type.
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, io};
 
 use crate::StreamId;
 
@@ -57,6 +57,22 @@ pub struct Conflict {
     pub expected: Option<u64>,
     /// The stream's last revision; `None`: it is empty.
     pub actual: Option<u64>,
+}
+
+/// Whether an error, or one of those that caused it, is such as is looked for. It looks into an [`io::Error`], too, whose
+/// own source is only what is behind the error in it.
+pub fn is_caused_by(error: &(dyn StdError + 'static), is_such: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if is_such(error) {
+            return true;
+        }
+        cause = match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|error| error as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 impl Error {

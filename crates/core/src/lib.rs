@@ -34,7 +34,7 @@ mod transactions;
 pub mod whole;
 
 pub use commit::{Commit, Committed, ExpectedRevision, event_id};
-pub use error::{Conflict, Error, ErrorKind, Result};
+pub use error::{Conflict, Error, ErrorKind, Result, is_caused_by};
 pub use event::{GivenEnvelope, NewEvent, RecordedEvent};
 pub use event_store::{Event, EventQuery, EventStore, EventStoreBuilder, EventStream, FromSnapshot, NewSnapshot};
 pub use heads::Heads;

@@ -1,6 +1,6 @@
 //! The service's errors as annals' errors.
 
-use annals_core::{Error, ErrorKind};
+use annals_core::{Error, ErrorKind, is_caused_by};
 
 /// An answer that says no.
 #[derive(Debug, Clone)]
@@ -82,18 +82,7 @@ pub(crate) fn unanswered(error: reqwest::Error) -> Error {
 
 /// Whether a connection failed because of the server's certificate.
 pub(crate) fn is_untrusted(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
-        }
-        cause = match error.downcast_ref::<std::io::Error>() {
-            // Its own source is what is behind the error in it.
-            Some(error) => error.get_ref().map(|error| error as &dyn std::error::Error),
-            None => error.source(),
-        };
-    }
-    false
+    is_caused_by(error, |cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
 }
 
 /// What a call to a store that is closed fails with.

@@ -1,6 +1,6 @@
 //! What DynamoDB answers as annals' errors.
 
-use annals_core::{Error, ErrorKind};
+use annals_core::{Error, ErrorKind, is_caused_by};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::CancellationReason;
@@ -34,18 +34,9 @@ fn is_lost(failure: &DispatchFailure) -> bool {
 
 /// Whether the connection failed because of the server's certificate.
 fn is_untrusted(failure: &DispatchFailure) -> bool {
-    let mut cause = failure.as_connector_error().map(|error| error as &dyn std::error::Error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
-        }
-        cause = match error.downcast_ref::<std::io::Error>() {
-            // Its own source is what is behind the error in it.
-            Some(error) => error.get_ref().map(|error| error as &dyn std::error::Error),
-            None => error.source(),
-        };
-    }
-    false
+    failure.as_connector_error().is_some_and(|error| {
+        is_caused_by(error, |cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+    })
 }
 
 /// Whether the same call may succeed in a moment.
